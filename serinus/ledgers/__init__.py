@@ -1,0 +1,1 @@
+"""How the record and the evidence are kept: one platform, one file."""

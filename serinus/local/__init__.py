@@ -1,0 +1,1 @@
+"""The platform on one machine: demo service, Envoy, Prometheus, Prefect server, supervisor and guard."""

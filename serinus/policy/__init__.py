@@ -1,0 +1,1 @@
+"""The file a user writes: model, units, errors with lines, presets, schema."""

@@ -1,0 +1,158 @@
+"""What was seen, decided and done: numbered lines, each with the hash of the one before.
+
+The chain shows altered, missing and added lines; against a cut tail or a forger only a head that is kept elsewhere helps
+(the record, a Prefect artifact). How lines are stored is a ledger's question.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LINE_BYTES = 2048
+"""A line is at most this long, its newline included."""
+FIRST = "0" * 64
+"""What the first line names as the hash before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a chain stands: the number and hash of its last line; `Head()` is an empty chain."""
+
+    n: int = 0
+    hash: str = FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was seen, decided or done.
+
+    Args:
+        n: 1-based, without gaps
+        at: wall time, ISO 8601 in UTC: for people, nothing is computed from it
+        seconds: since the release began, on its owner's monotonic clock
+        kind: `plan`, `state`, `check`, `weight`, `close`, `canary`, `stable`, `ask`, `gap`, `end`, ...
+        data: what it says, plain JSON
+        before: hash of line n - 1
+    """
+
+    n: int
+    at: str
+    seconds: float
+    kind: str
+    data: Mapping[str, Any]
+    before: str
+
+    @property
+    def text(self) -> str:
+        """The line as it is written, without its newline."""
+        return json.dumps(
+            {
+                "n": self.n,
+                "at": self.at,
+                "seconds": round(self.seconds, 3),
+                "kind": self.kind,
+                "data": self.data,
+                "before": self.before,
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+            sort_keys=True,
+            default=str,
+        )
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def head(self) -> Head:
+        return Head(self.n, self.hash)
+
+
+def parse(text: str) -> Line:
+    """The line that `Line.text` wrote.
+
+    Raises:
+        ValueError: not such a line, or not byte for byte as it would be written
+    """
+    try:
+        raw = json.loads(text)
+        line = Line(
+            n=raw["n"], at=raw["at"], seconds=raw["seconds"], kind=raw["kind"], data=raw["data"], before=raw["before"]
+        )
+    except (KeyError, TypeError, json.JSONDecodeError) as cause:
+        raise ValueError("not a line of evidence") from cause
+    if line.text != text:
+        raise ValueError("not byte for byte as it was written")
+    return line
+
+
+def following(head: Head, at: str, seconds: float, kind: str, data: Mapping[str, Any]) -> Line:
+    """The line after `head`; strings are cut until it fits into `LINE_BYTES`."""
+    for longest in (None, 400, 120, 40, 10):
+        line = Line(head.n + 1, at, round(seconds, 3), kind, _cut(data, longest), head.hash)
+        if len(line.text.encode()) < LINE_BYTES:
+            return line
+    return Line(
+        head.n + 1,
+        at,
+        round(seconds, 3),
+        kind,
+        {"cut": f"{len(json.dumps(data, default=str))} bytes did not fit"},
+        head.hash,
+    )
+
+
+def _cut(value: Any, longest: int | None) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _cut(item, longest) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cut(item, longest) for item in value]
+    if isinstance(value, str) and longest is not None and len(value) > longest:
+        return value[: longest - 1] + "…"
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a chain, and at which line of the text (1-based)."""
+
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}"
+
+
+def verify(texts: Sequence[str], head: Head | None = None) -> tuple[Fault, ...]:
+    """Every fault of a chain; none means that it is whole.
+
+    Args:
+        texts: the lines as they lie there, without newlines
+        head: where the chain should end, kept elsewhere; without it a cut tail cannot be seen
+    """
+    return tuple(_faults(texts, head))
+
+
+def _faults(texts: Sequence[str], head: Head | None) -> Iterable[Fault]:
+    at = Head()
+    for place, text in enumerate(texts, start=1):
+        try:
+            line = parse(text)
+        except ValueError as cause:
+            yield Fault(place, str(cause))
+            at = Head(at.n + 1, hashlib.sha256(text.encode()).hexdigest())
+            continue
+        if line.n != at.n + 1:
+            yield Fault(place, f"is number {line.n}, not {at.n + 1}: a line is missing or was added")
+        elif line.before != at.hash:
+            yield Fault(place, f"does not follow line {at.n}: one of the two was changed")
+        at = line.head
+    if head is not None and at != head:
+        yield Fault(
+            len(texts), f"the chain ends at {at.n} ({at.hash[:12]}), its record says {head.n} ({head.hash[:12]})"
+        )

@@ -1,0 +1,1 @@
+"""How each router carries weights and mark: one vendor, one file."""

@@ -1,0 +1,50 @@
+"""What the environment says: where the state lies, which server is meant. Resolved once at a start and handed on.
+
+Nothing of a release is set here: that is the policy's part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`SERINUS_STATE`, `SERINUS_API`: see `docs/local.md`."""
+
+    model_config = SettingsConfigDict(env_prefix="SERINUS_")
+
+    state: Path | None = None
+    api: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the local platform keeps everything.
+
+    Args:
+        state: stores, sockets, logs
+        evidence: `<release>.log`, a file a release
+    """
+
+    state: Path
+    evidence: Path
+
+    @classmethod
+    def at(cls, state: Path) -> Folders:
+        """Everything in one folder, as `SERINUS_STATE` asks for it."""
+        return cls(state.resolve(), state.resolve() / "TEST" / "canary")
+
+    @classmethod
+    def resolve(cls, settings: Settings | None = None, project: Path | None = None) -> Folders:
+        """The folders meant: `SERINUS_STATE`, else `.serinus` and `TEST` in the project (default: where we are)."""
+        chosen = (settings or Settings()).state
+        if chosen is not None:
+            return cls.at(chosen)
+        here = (project or Path.cwd()).resolve()
+        return cls(here / ".serinus", here / "TEST" / "canary")
+
+    def service(self, name: str) -> Path:
+        return self.state / "services" / name

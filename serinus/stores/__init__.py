@@ -1,0 +1,1 @@
+"""What several adapters of the local platform share: revisions on disk."""

@@ -1,0 +1,1 @@
+"""How each platform runs a version: one platform, one file."""
