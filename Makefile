@@ -1,0 +1,31 @@
+# Everything goes through .venv, which .ci/environment.py keeps as uv.lock says; git, make and Python 3.11 to 3.13 suffice.
+PYTHON ?= python3
+BIN := .venv/bin
+CODE := serinus flows tasks tests bench .ci
+TEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv what uv.lock says (the others do it first)
+	@$(PYTHON) .ci/environment.py
+
+demo: setup ## Release a good version and take back a bad one, on real traffic
+	@$(BIN)/serinus demo good errors
+
+test: setup ## The fast tests, then those on real servers; TEST_ARGS goes to pytest
+	@.ci/tests $(TEST_ARGS)
+
+check: setup ## Lint, types, import contracts, generated files
+	@.ci/check
+
+bench: setup ## Measure the product's promises; writes bench/results
+	@$(BIN)/python -m bench
+
+clean: ## Take away what the others made; evidence (TEST/) stays
+	@if [ -x $(BIN)/serinus ] && [ -e .serinus/platform.json ]; then $(BIN)/serinus local down; fi
+	rm -rf .venv .cache .serinus .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
