@@ -1,0 +1,153 @@
+"""Could a release be judged by this Prometheus? Findings for preflight and doctor.
+
+Reads only, decides nothing: a finding that is not fatal is for people.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from serinus.analysis.reading import REQUESTS, Arm
+from serinus.errors import Finding, PlatformError, Refused
+from serinus.metrics import answers, questions
+from serinus.metrics.sources import Source
+
+Ask = Callable[[str], Awaitable[tuple[list[Any], tuple[str, ...]]]]
+SCRAPES_SEEN_SECONDS = 60.0
+TOLERANCE = 1.5
+"""Scrapes that come so many times later than said make every window too short."""
+
+
+async def findings(
+    ask: Ask, source: Source, edges: tuple[float, ...], queries: Mapping[str, str], scrape_seconds: float, where: str
+) -> tuple[Finding, ...]:
+    """All that is unfit, the fatal first. An unreachable Prometheus is the only finding then.
+
+    Args:
+        ask: an instant query's result and its warnings
+        edges: latency thresholds, seconds
+        queries: gate name -> PromQL, expanded
+        scrape_seconds: what the policy says
+        where: address, for people
+    """
+    try:
+        found = [
+            *await _targets(ask, source, where),
+            *await _series(ask, source, where),
+            *await _scrapes(ask, source, scrape_seconds, where),
+            *await _edges(ask, source, edges, where),
+        ]
+        for gate, query in queries.items():
+            found.extend(await _gate(ask, gate, query))
+    except PlatformError as trouble:
+        mend = (
+            "start it, or correct `telemetry.prometheus`"
+            if not isinstance(trouble, Refused)
+            else "correct `telemetry.prometheus`"
+        )
+        return (Finding(str(trouble), where, mend),)
+    return tuple(sorted(found, key=lambda finding: not finding.fatal))
+
+
+async def _targets(ask: Ask, source: Source, where: str) -> list[Finding]:
+    vector, _ = await ask(source.up)
+    up = {labels.get(source.target, ""): value for labels, value in answers.vector(vector)}
+    if not up:
+        return [Finding(f"it has no target of {source.up}", where, f"let it scrape the source `{source.name}`")]
+    down = sorted(target for target, value in up.items() if value != 1)
+    every = len(down) == len(up)
+    return (
+        [Finding(f"it cannot scrape {', '.join(down)}", where, "look at its page /targets", fatal=every)]
+        if down
+        else []
+    )
+
+
+async def _series(ask: Ask, source: Source, where: str) -> list[Finding]:
+    requests = source.requests(Arm.STABLE)
+    there, warnings = await ask(f"count({requests})")
+    both, _ = await ask(questions.shared(source))
+    found = [Finding(f"it warns: {warning}", where, "see its own documentation", fatal=False) for warning in warnings]
+    if not there:
+        found.append(
+            Finding(
+                f"stable has no series {requests}", where, f"is `{source.name}` the source that counts its requests?"
+            )
+        )
+    if both:
+        count = answers.values(both)[0]
+        mend = "the two sets of labels must exclude each other"
+        found.append(Finding(f"{count:g} series of {source.counters[REQUESTS].name} belong to both arms", where, mend))
+    return found
+
+
+async def _scrapes(ask: Ask, source: Source, said_seconds: float, where: str) -> list[Finding]:
+    matrix, _ = await ask(questions.scrapes(source, max(SCRAPES_SEEN_SECONDS, 5 * said_seconds)))
+    gaps = [b - a for times in answers.scrape_times(matrix) for a, b in pairwise(times)]
+    if not gaps:
+        unknown = "its targets were scraped less than twice in the last minutes, so the interval is not known"
+        return [Finding(unknown, where, "look again in a moment", fatal=False)]
+    every = median(gaps)
+    if every > said_seconds * TOLERANCE:
+        return [
+            Finding(
+                f"the source is scraped every {every:.3g} s, not every {said_seconds:g} s",
+                where,
+                "say so in the policy",
+            )
+        ]
+    if every < said_seconds / TOLERANCE:
+        faster = f"the source is scraped every {every:.3g} s, the policy says {said_seconds:g} s"
+        return [Finding(faster, where, "checks could be made more often", fatal=False)]
+    return []
+
+
+async def _edges(ask: Ask, source: Source, wanted: tuple[float, ...], where: str) -> list[Finding]:
+    if not wanted:
+        return []
+    if not source.buckets:
+        return [Finding(f"the source `{source.name}` has no latency histogram", where, "leave the latency gates out")]
+    vector, _ = await ask(questions.edges(source))
+    there = answers.edges(vector, source)
+    name = f"{source.buckets}_bucket"
+    if not there:
+        return [
+            Finding(
+                f"{name} has no series yet, so its edges are not known", where, "it comes with traffic", fatal=False
+            )
+        ]
+    return [finding for edge in wanted if (finding := _edge(edge, there, name, where))]
+
+
+def _edge(wanted: float, there: tuple[float, ...], name: str, where: str) -> Finding | None:
+    near = answers.around(wanted, there)
+    if len(near) == 1 and math.isclose(near[0], wanted, rel_tol=1e-9):
+        return None
+    mend = f"let the histogram have an edge at {wanted:g} s"
+    if wanted > there[-1]:
+        return Finding(f"{name} ends at {there[-1]:g} s, so {wanted:g} s cannot be judged", where, mend)
+    passes = (
+        f"a pass is judged at {near[0]:g} s and a failure at {near[-1]:g} s"
+        if len(near) == 2
+        else "nothing can pass by it"
+    )
+    return Finding(f"{name} has no edge at {wanted:g} s: {passes}", where, mend, fatal=False)
+
+
+async def _gate(ask: Ask, gate: str, query: str) -> list[Finding]:
+    where = f"gate {gate!r}"
+    try:
+        result, _ = await ask(query)
+    except Refused as refusal:
+        return [Finding(str(refusal), where, f"correct its query: {query}")]
+    values = answers.values(result)
+    if len(values) > 1:
+        return [Finding(f"its query answers {len(values)} series where one is meant", where, f"aggregate it: {query}")]
+    if not values or math.isnan(values[0]):
+        nothing = "its query answers nothing" if not values else "its query answers NaN"
+        return [Finding(f"{nothing} at the moment", where, f"it must with traffic: {query}", fatal=False)]
+    return []
