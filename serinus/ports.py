@@ -221,3 +221,15 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world of one release, opened by `serinus.wiring`."""
+
+    router: Router
+    workload: Workload
+    metrics: Metrics
+    ledger: Ledger
+    notifier: Notifier
+    clock: Clock

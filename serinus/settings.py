@@ -34,17 +34,19 @@ class Folders:
 
     @classmethod
     def at(cls, state: Path) -> Folders:
-        """Everything in one folder, as `SERINUS_STATE` asks for it."""
-        return cls(state.resolve(), state.resolve() / "TEST" / "canary")
+        """Evidence lies beside a folder named `.serinus` (the project's own), else inside the folder given."""
+        state = state.resolve()
+        return cls(state, (state.parent if state.name == ".serinus" else state) / "TEST" / "canary")
 
     @classmethod
-    def resolve(cls, settings: Settings | None = None, project: Path | None = None) -> Folders:
-        """The folders meant: `SERINUS_STATE`, else `.serinus` and `TEST` in the project (default: where we are)."""
+    def resolve(cls, settings: Settings | None = None, start: Path | None = None) -> Folders:
+        """The folders meant: `SERINUS_STATE`, else `.serinus` beside the nearest `prefect.yaml` above, else here."""
         chosen = (settings or Settings()).state
         if chosen is not None:
             return cls.at(chosen)
-        here = (project or Path.cwd()).resolve()
-        return cls(here / ".serinus", here / "TEST" / "canary")
+        here = (start or Path.cwd()).resolve()
+        project = next((folder for folder in (here, *here.parents) if (folder / "prefect.yaml").is_file()), here)
+        return cls.at(project / ".serinus")
 
     def service(self, name: str) -> Path:
         return self.state / "services" / name

@@ -1,0 +1,124 @@
+"""Become the owner of a service's release: one at a time, by one conditional write of the record.
+
+The traffic is not touched; what preflight decided on is read again once the record is ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from serinus.analysis.state import GateState
+from serinus.analysis.threshold import RateGate
+from serinus.errors import Conflict, Finding, PreflightError, Unavailable
+from serinus.moves.engine import LOCAL, Engine, Timing
+from serinus.moves.preflight import Facts
+from serinus.ports import Kept, Ports
+from serinus.release.plan import Plan
+from serinus.release.record import Outcome, Previous, Record, State
+
+
+async def acquire(
+    ports: Ports,
+    plan: Plan,
+    facts: Facts,
+    *,
+    release: str,
+    owner: str,
+    run: str = "",
+    key: str = "",
+    wait_seconds: float = 0.0,
+    timing: Timing = LOCAL,
+) -> Engine:
+    """Write the record as its owner.
+
+    Args:
+        release: id of this attempt
+        owner: random, new for every call
+        run, key: where it can be watched, what started it
+        wait_seconds: how long a release that is going is waited for; 0 refuses at once
+
+    Raises:
+        PreflightError: another release is going, or the target changed meanwhile; nothing was touched
+    """
+    kept = await _free(ports, plan, wait_seconds)
+    first = Record(
+        release=release,
+        token=1 + await _highest_token(ports, kept),
+        owner=owner,
+        plan=plan,
+        previous=Previous(facts.stable.template, facts.stable.version, facts.stable.replicas, facts.route.original),
+        gate=GateState(),
+        run=run,
+        key=key,
+    )
+    first = first.say(ports.clock.wall(), 0.0, "plan", **_described(plan, facts, first))
+    try:
+        engine = Engine(ports, await ports.ledger.write(first, kept.version if kept else None), timing)
+    except Conflict as cause:
+        raise _busy(plan.service, "another release was faster") from cause
+    await _same_facts(engine, facts)
+    return engine
+
+
+async def _free(ports: Ports, plan: Plan, wait_seconds: float) -> Kept | None:
+    """The record as it stands, of no live release."""
+    until = ports.clock.monotonic() + wait_seconds
+    while True:
+        kept = await ports.ledger.read()
+        if kept is None or kept.record.ended:
+            return kept
+        if ports.clock.monotonic() >= until:
+            raise _busy(plan.service, f"release {kept.record.release} is going")
+        await ports.clock.sleep(1.0)
+
+
+def _busy(service: str, what: str) -> PreflightError:
+    mend = f"wait for it (if_busy: wait), or end it: serinus abort {service}"
+    return PreflightError((Finding(what, f"service {service}", mend),))
+
+
+async def _highest_token(ports: Ports, kept: Kept | None) -> int:
+    """Of record, mark and note: a token is never used twice."""
+    route, stable = await asyncio.gather(ports.router.read(), ports.workload.stable())
+    return max(
+        kept.record.token if kept else 0,
+        route.mark.token if route.mark else 0,
+        stable.note.token if stable.note else 0,
+    )
+
+
+async def _same_facts(engine: Engine, facts: Facts) -> None:
+    """Changed between preflight and the record: end as refused, before anything was touched."""
+    ports = engine.ports
+    try:
+        stable, route = await asyncio.gather(ports.workload.stable(), ports.router.read())
+        changed = stable.template != facts.stable.template or route.version != facts.route.version
+    except Unavailable:
+        changed = True
+    if changed:
+        what = "stable or its route changed while the release began"
+        ended = replace(engine.record, state=State.ROLLED_BACK, ended=True, outcome=Outcome(what))
+        await engine.write(engine.say("end", ended, outcome="refused", why=what))
+        await engine.copy(now=True)
+        raise PreflightError((Finding(what, f"service {engine.plan.service}", "start again"),))
+
+
+def _described(plan: Plan, facts: Facts, record: Record) -> dict[str, object]:
+    """The first line: what will happen, and from where."""
+    return {
+        "release": record.release,
+        "service": plan.service,
+        "version": plan.version,
+        "stable": facts.stable.version,
+        "token": record.token,
+        "phases": [[phase.weight.percent, phase.soak_seconds] for phase in plan.phases],
+        "bake_seconds": plan.bake.soak_seconds,
+        "gates": {gate.name: _limits(gate) for gate in plan.phases[-1].gates.rates},
+        "run": record.run,
+    }
+
+
+def _limits(gate: RateGate) -> list[str]:
+    bounds = (gate.limit, gate.abort)
+    return [bound.text for bound in bounds if bound is not None]

@@ -1,0 +1,127 @@
+"""One look at the figures: reading, verdict, line of evidence, soaked time, beat; one record write.
+
+Judging is `serinus.analysis`; what follows is `release.lifecycle`. Moves no traffic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from serinus.analysis import gate
+from serinus.analysis.reading import Arm, Outage, Reading
+from serinus.analysis.verdict import Outcome, Verdict
+from serinus.errors import PlatformError
+from serinus.moves.engine import Engine
+from serinus.ports import Side
+from serinus.release.lifecycle import Action, extension_over, next_action, observe, soak_over
+from serinus.release.plan import Inconclusive
+from serinus.release.record import Record, State
+from serinus.release.weight import EVERYTHING
+
+
+async def check(engine: Engine) -> tuple[Verdict, Action]:
+    """Read the figures once, judge them, and write what was seen.
+
+    Returns:
+        the verdict, and what is to be done now
+
+    Raises:
+        Fenced: somebody else holds the release
+        Unavailable: the record could not be written; the verdict stands in `engine.verdict` all the same
+    """
+    since = engine.ports.clock.monotonic() - engine.last_check
+    reading = await _reading(engine)
+    troubles = await _troubles(engine)
+    state, verdict = gate.judge(engine.record.gate, reading, _setting(engine.record, troubles))
+    engine.last_check = engine.ports.clock.monotonic()
+    engine.verdict = verdict
+    seen = observe(replace(engine.record, gate=state), verdict, since, engine.now())
+    seen = engine.say("check", _tallied(seen), **_line(seen, verdict))
+    action = next_action(seen, verdict, engine.now())
+    if action.ends:
+        engine.remember(seen)  # the traffic is returned before anything is written
+    else:
+        await engine.write(seen)
+        await engine.copy()
+    return verdict, action
+
+
+async def _reading(engine: Engine) -> Reading | Outage:
+    try:
+        return await engine.ports.metrics.read()
+    except PlatformError as cause:
+        return Outage(str(cause))
+
+
+async def _troubles(engine: Engine) -> tuple[str, ...]:
+    """What is wrong with the instances that are judged: the canary's, or stable's own in the bake."""
+    baking = engine.record.state is State.BAKING
+    try:
+        side = await (engine.ports.workload.stable() if baking else engine.ports.workload.canary())
+    except PlatformError:
+        return ()  # the figures still judge; a supervisor that is gone shows there as well
+    if side is None:
+        return ("the canary workload is gone",)
+    return pod_troubles(side)
+
+
+def pod_troubles(side: Side) -> tuple[str, ...]:
+    """A sentence for each instance in trouble, with its last log line."""
+    return tuple(
+        f"{pod.name}: {pod.trouble}" + (f" ({pod.log.strip().splitlines()[-1]})" if pod.log.strip() else "")
+        for pod in side.pods
+        if pod.trouble
+    )
+
+
+def _setting(record: Record, troubles: tuple[str, ...]) -> gate.Setting:
+    phase, baking = record.current, record.state is State.BAKING
+    one_armed = baking or phase.weight == EVERYTHING
+    return gate.Setting(
+        gates=phase.gates,
+        checks=record.plan.checks,
+        weight_fraction=None if one_armed else phase.weight.fraction,
+        arm_served=Arm.STABLE if baking else Arm.CANARY,
+        soak_over=soak_over(record),
+        extension_over=extension_over(record),
+        seconds_at_weight=record.phase_seconds,
+        troubles=troubles,
+        bad_requests=record.plan.limits.bad_requests,
+        inconclusive_advances=record.plan.on.inconclusive is Inconclusive.ADVANCE,
+    )
+
+
+def _tallied(record: Record) -> Record:
+    totals = record.gate.totals
+    return replace(
+        record,
+        tally=replace(
+            record.tally,
+            canary=totals.canary.requests,
+            stable=totals.stable.requests,
+            failed_on_canary=totals.canary.errors,
+        ),
+    )
+
+
+def _line(record: Record, verdict: Verdict) -> dict[str, Any]:
+    """What the evidence keeps of a check: the decision with its figures, and what was counted."""
+    reason, latest = verdict.reason, record.gate.latest
+    line: dict[str, Any] = {
+        "verdict": verdict.outcome.name,
+        "gate": reason.gate,
+        "rule": reason.rule,
+        "why": reason.why,
+        "figures": dict(reason.figures),
+        "weight": record.current.weight.percent,
+        "soaked": round(record.soaked_seconds, 2),
+    }
+    if latest is not None:
+        line["increment"] = {
+            "end": latest.end,
+            "canary": [latest.canary.requests, latest.canary.errors],
+            "stable": [latest.stable.requests, latest.stable.errors],
+        }
+    others = {j.gate: f"{j.outcome.name} {j.rule}" for j in verdict.judgements if j.outcome is not Outcome.PASS}
+    return line | ({"also": others} if len(others) > 1 else {})

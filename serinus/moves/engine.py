@@ -1,0 +1,200 @@
+"""What one process holds of one release: its ports, and the record as it last wrote it.
+
+Owns the rules of every write to the record (own beat, precondition, fencing). Decides nothing and moves no traffic.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+from serinus.analysis.verdict import Verdict
+from serinus.errors import Conflict, Fenced, PlatformError, Unavailable
+from serinus.ports import Kept, Ports
+from serinus.release.lifecycle import asked
+from serinus.release.plan import Plan
+from serinus.release.record import Ask, Foreign, Record
+
+log = logging.getLogger("serinus.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How fast holders and guards act; a platform's, never a policy's, and never scaled.
+
+    Args:
+        tick_seconds: between two looks at inbox and mark
+        beat_seconds: between two beats
+        dead_seconds: D: a record silent for so long has lost its owner
+        again_seconds: between two tries to return traffic
+        ready_seconds: how long an instance may take to get ready
+        drain_seconds, drain_at_most_seconds: how long no canary request must be seen, and how long that is waited for
+        copy_seconds: evidence is copied at least so often
+    """
+
+    tick_seconds: float = 0.25
+    beat_seconds: float = 1.0
+    dead_seconds: float = 5.0
+    again_seconds: float = 1.0
+    ready_seconds: float = 30.0
+    drain_seconds: float = 2.0
+    drain_at_most_seconds: float = 5.0
+    copy_seconds: float = 60.0
+
+
+LOCAL = Timing()
+COPY_BYTES = 16 * 1024
+HOLD_BYTES = 64 * 1024
+ROLL_BACK_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The traffic is with stable.
+
+    Args:
+        why: one sentence
+        seconds: from the verdict to weight 0 read back
+        tries: how often it was tried
+        already: somebody had closed it before
+        at: wall time, for people
+    """
+
+    why: str
+    seconds: float
+    tries: int
+    already: bool
+    at: str
+
+
+class Engine:
+    """One process' hold on one release.
+
+    Args:
+        ports: the world
+        kept: the record as acquired or taken over: this owner's
+        timing: of the platform
+    """
+
+    def __init__(self, ports: Ports, kept: Kept, timing: Timing = LOCAL) -> None:
+        if isinstance(kept.record, Foreign):
+            raise Fenced(f"release {kept.record.release} has schema {kept.record.schema}: written by another version")
+        self.ports = ports
+        self.timing = timing
+        self._kept = kept
+        self._record = kept.record
+        self._began = ports.clock.monotonic() - kept.record.elapsed_seconds
+        self.acknowledged = ports.clock.monotonic()
+        self.copied = ports.clock.monotonic()
+        self.closed: Closed | None = None
+        self.last_check = ports.clock.monotonic()
+        self.verdict: Verdict | None = None
+        self._heard = frozenset(ask.id for ask in kept.record.inbox)
+
+    @property
+    def record(self) -> Record:
+        return self._record
+
+    @property
+    def plan(self) -> Plan:
+        return self._record.plan
+
+    @property
+    def release(self) -> str:
+        return self._record.release
+
+    def now(self) -> float:
+        """Seconds since `starting`."""
+        return self.ports.clock.monotonic() - self._began
+
+    def say(self, kind: str, record: Record | None = None, **data: Any) -> Record:
+        """The record with one more line of evidence; not written yet."""
+        return (record or self._record).say(self.ports.clock.wall(), self.now(), kind, **data)
+
+    async def write(self, record: Record) -> Record:
+        """Write the record, on the version last seen; a beat.
+
+        Raises:
+            Fenced: somebody else owns it now
+            Unavailable: not written, as far as can be known
+        """
+        wanted = replace(record, beat=self._record.beat + 1, elapsed_seconds=self.now())
+        for _ in range(8):
+            try:
+                self._accept(await self.ports.ledger.write(wanted, self._kept.version))
+                return self._record
+            except Conflict:
+                theirs = await self._read()
+                if theirs.beat == wanted.beat and theirs.head == wanted.head:
+                    return self._record  # our own write, whose answer was lost
+                wanted = replace(wanted, inbox=(*wanted.inbox, *self._unheard(theirs)))
+        raise Unavailable(f"the record of {self.plan.service} is written by others faster than it can be read")
+
+    async def _read(self) -> Record:
+        """The record as it stands, still ours; else Fenced."""
+        kept = await self.ports.ledger.read()
+        if kept is None:
+            raise Fenced(f"the record of {self.plan.service} is gone")
+        theirs = kept.record
+        if isinstance(theirs, Foreign) or theirs.owner != self._record.owner or theirs.token != self._record.token:
+            raise Fenced(
+                f"{theirs.release} of {self.plan.service} is held by {theirs.owner} (token {theirs.token}) now"
+            )
+        self._kept = kept
+        return theirs
+
+    def _accept(self, kept: Kept) -> None:
+        if isinstance(kept.record, Foreign):
+            raise Fenced("the record was read back with another schema")
+        self._kept = kept
+        self._record = kept.record
+        self.acknowledged = self.ports.clock.monotonic()
+
+    def _unheard(self, theirs: Record) -> tuple[Ask, ...]:
+        return tuple(ask for ask in theirs.inbox if ask.id not in self._heard)
+
+    async def listen(self) -> Record:
+        """Read the record; what was newly asked in its inbox is taken in, with a line of evidence each."""
+        new = self._unheard(await self._read())
+        if new:
+            heard = replace(self._record, inbox=(*self._record.inbox, *new))
+            for ask in new:
+                heard = self.say("ask", heard, verb=ask.verb, who=ask.who, why=ask.why, claimed=not ask.verified)
+            self._heard |= {ask.id for ask in new}
+            await self.write(asked(heard))
+        return self._record
+
+    def remember(self, record: Record) -> None:
+        """Keep a record that is to be written later: where the traffic comes first."""
+        self._record = record
+
+    async def beat(self) -> None:
+        """Say that this owner lives, where it is due."""
+        if self.ports.clock.monotonic() - self.acknowledged >= self.timing.beat_seconds:
+            await self.write(self._record)
+
+    async def copy(self, *, now: bool = False) -> None:
+        """Copy the record's lines to the evidence where that is due; the next write of the record drops them."""
+        lines = self._record.lines
+        size = sum(len(line.text) for line in lines)
+        since = self.ports.clock.monotonic() - self.copied
+        if not lines or not (now or size >= COPY_BYTES or since >= self.timing.copy_seconds):
+            return
+        try:
+            await self.ports.ledger.append(self.release, lines)
+        except PlatformError as cause:
+            log.warning("%s: evidence not copied, kept in the record: %s", self.release, cause)
+            return
+        self.copied = self.ports.clock.monotonic()
+        self._record = replace(self._record, lines=())
+
+    @property
+    def lines_bytes(self) -> int:
+        """How much evidence waits to be copied."""
+        return sum(len(line.text) for line in self._record.lines)
+
+    @property
+    def silent_seconds(self) -> float:
+        """Since the last write of the record that was acknowledged: at `dead_seconds` others may take over."""
+        return self.ports.clock.monotonic() - self.acknowledged

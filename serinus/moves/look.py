@@ -1,0 +1,172 @@
+"""The guard's look at one service: is a release silent, is a canary left that nobody owns? And what is done about it.
+
+Runs elsewhere than the engine, again and again; two looks apart tell a silent owner from a living one, by this process' clock
+alone. Moves and their order are those of every other caller.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from serinus.errors import Conflict, Drift, Fenced, SerinusError
+from serinus.moves.close import close_once, page
+from serinus.moves.engine import LOCAL, Engine, Timing
+from serinus.moves.take_over import end_orphan, take_over
+from serinus.ports import Kept, Ports, Route, Side
+from serinus.release.mark import Mode
+from serinus.release.orphan import Conclusion
+from serinus.release.record import Foreign
+from serinus.release.weight import NOTHING
+
+log = logging.getLogger("serinus.guard")
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A beat as it was first seen, on the guard's own clock."""
+
+    owner: str
+    beat: int
+    since: float
+
+
+class Guard:
+    """One service's guard: remembers the last beat that it saw, nothing else.
+
+    Args:
+        ports: the service's world
+        service: its name
+        owner: makes a new owner's name, for a take-over
+        gone: the platform can prove that this owner's process is gone
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        service: str,
+        owner: Callable[[], str],
+        gone: Callable[[str], bool] = lambda owner: False,
+        timing: Timing = LOCAL,
+    ) -> None:
+        self._ports = ports
+        self._service = service
+        self._owner = owner
+        self._gone = gone
+        self._timing = timing
+        self._seen: Beat | None = None
+        self._mine: Engine | None = None
+
+    async def look(self) -> list[str]:
+        """Look once; a sentence for each thing that was done.
+
+        Raises:
+            PlatformError: something could not be read or written; look again
+        """
+        ports, done = self._ports, list[str]()
+        if await ports.router.project():
+            done.append(f"{self._service}: the router did not serve what its route says; rendered again")
+        # Mark and canary first: a live release has its record before its mark, so what is unowned here stays unowned.
+        route, canary = await ports.router.read(), await ports.workload.canary()
+        kept = await ports.ledger.read()
+        if kept is not None and not kept.record.ended:
+            return done + await self._live(kept)
+        self._seen, self._mine = None, None
+        return done + await self._left(kept, route, canary)
+
+    async def _live(self, kept: Kept) -> list[str]:
+        """A release that goes on: taken over and ended where its owner is silent."""
+        record = kept.record
+        if self._mine is not None and self._mine.record.owner == record.owner:
+            return await self._end(self._mine, "its end was interrupted")
+        why = self._silent(kept)
+        if not why:
+            return []
+        if isinstance(record, Foreign):
+            return await self._foreign(record, why)
+        try:
+            self._mine = await take_over(self._ports, kept, self._owner(), why, self._timing)
+        except (Conflict, Fenced) as cause:
+            log.info("%s: not taken over: %s", record.release, cause)
+            self._seen = None
+            return []
+        return [f"{record.release}: taken over, {why}", *await self._end(self._mine, why)]
+
+    def _silent(self, kept: Kept) -> str:
+        """Why its owner is known to be gone; empty while it may live."""
+        record, now = kept.record, self._ports.clock.monotonic()
+        if self._gone(record.owner):
+            return "its engine's process is gone"
+        if self._seen is None or (self._seen.owner, self._seen.beat) != (record.owner, record.beat):
+            self._seen = Beat(record.owner, record.beat, now)
+            return ""
+        silent = now - self._seen.since
+        return f"no beat for {silent:.0f} s" if silent >= self._timing.dead_seconds else ""
+
+    async def _end(self, engine: Engine, why: str) -> list[str]:
+        try:
+            conclusion = await end_orphan(engine, why)
+        except Fenced as cause:
+            self._mine = None
+            return [f"{engine.release}: left to another: {cause}"]
+        if conclusion is Conclusion.PAGE:
+            text = f"{engine.release}: {why}; stable was changed and is not ready: a person is needed"
+            await page(self._ports, self._service, engine.release, text)
+            return [text]
+        self._mine = None
+        return [f"{engine.release}: ended, {engine.record.state} ({conclusion})"]
+
+    async def _foreign(self, record: Foreign, why: str) -> list[str]:
+        """Never resumed, promoted or undone: the weight goes, a person is told."""
+        text = f"{record.release}: {why}; its record has schema {record.schema}, which this guard does not know"
+        try:
+            if not await close_once(self._ports.router, self._ports.clock, record.release, text):
+                text += "; its route was closed"
+        except Drift:
+            text += "; stable is being changed: the route was left as it is"
+        await page(self._ports, self._service, record.release, text)
+        return [text]
+
+    async def _left(self, kept: Kept | None, route: Route, canary: Side | None) -> list[str]:
+        """What a release that is over, or has no record, left behind: weight first, then mark, then canary."""
+        ports, done = self._ports, list[str]()
+        mark = route.mark
+        if mark is not None:
+            why = "no live release owns it"
+            if mark.mode is Mode.PROMOTING:
+                stable = await ports.workload.stable()
+                if not stable.settled:
+                    text = f"{mark.release}: a canary serves that no release owns, and stable is not ready"
+                    await page(ports, self._service, mark.release, text)
+                    return [text]
+                await ports.router.write(mark.then(Mode.CLOSED, NOTHING, why), route)
+                done.append(f"{mark.release}: {route.weight} returned to stable, {why}")
+            elif not await close_once(ports.router, ports.clock, mark.release, why):
+                done.append(f"{mark.release}: {route.weight} returned to stable, {why}")
+            again = await ports.router.read()
+            if again.mark is not None and again.mark.release == mark.release:
+                await ports.router.restore(_original(kept, mark.release), again)
+                done.append(f"{mark.release}: its mark was taken off the route")
+        if canary is not None:
+            await ports.workload.remove_canary(canary.release)
+            done.append(f"{canary.release}: its canary was removed, no live release owns it")
+        return done
+
+
+def _original(kept: Kept | None, release: str) -> str:
+    record = kept.record if kept else None
+    if record is None or isinstance(record, Foreign) or record.release != release:
+        return ""
+    return record.previous.route
+
+
+async def look_at_all(guards: dict[str, Guard]) -> list[str]:
+    """One look at every service; one that cannot be looked at does not keep the others from it."""
+    done: list[str] = []
+    for service, guard in guards.items():
+        try:
+            done += await guard.look()
+        except SerinusError as cause:
+            done.append(f"{service}: cannot be guarded now: {cause}")
+    return done

@@ -1,0 +1,80 @@
+"""Is the target fit for a release? Reads, and tries what closing needs; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from serinus.errors import Finding, PlatformError, PreflightError
+from serinus.ports import Ports, Route, Side
+from serinus.release.plan import Plan
+from serinus.release.weight import NOTHING
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a release starts from; read again after it was acquired.
+
+    Args:
+        stable, route: as they were found
+        template: stable's, with the new version
+    """
+
+    stable: Side
+    route: Route
+    template: str
+
+
+async def preflight(ports: Ports, plan: Plan) -> Facts:
+    """Every fact a release starts from.
+
+    Raises:
+        PreflightError: with every finding; nothing was touched
+    """
+    findings: list[Finding] = []
+    where = plan.service
+    route = await _try(ports.router.read(), findings, f"route of {where}", "start the router, or create its object")
+    if route is not None:
+        await _try(
+            ports.router.rehearse_close(), findings, f"route of {where}", "without it traffic cannot be returned"
+        )
+        findings += _route_findings(plan, route)
+    stable = await _try(ports.workload.stable(), findings, f"stable {where}", "start the service first")
+    template = None
+    if stable is not None:
+        findings += _stable_findings(plan, stable)
+        asked = ports.workload.template_for(plan.version, stable)
+        template = await _try(asked, findings, f"version {plan.version}", "name a version that exists")
+    await _try(ports.metrics.read(), findings, "metrics", "start Prometheus, or mend `telemetry`")
+    if findings or route is None or stable is None or template is None:
+        raise PreflightError(tuple(findings))
+    return Facts(stable, route, template)
+
+
+async def _try(asked: Awaitable[T], findings: list[Finding], where: str, mend: str) -> T | None:
+    try:
+        return await asked
+    except PlatformError as cause:
+        findings.append(Finding(str(cause), where, mend))
+        return None
+
+
+def _route_findings(plan: Plan, route: Route) -> list[Finding]:
+    if route.weight != NOTHING and route.mark is None:
+        what = f"{route.weight} goes to a canary that no release owns"
+        return [Finding(what, f"route of {plan.service}", f"set it to 0 % first: serinus abort {plan.service}")]
+    return []
+
+
+def _stable_findings(plan: Plan, stable: Side) -> list[Finding]:
+    findings = []
+    if not stable.settled:
+        what = f"{stable.ready} of {stable.replicas} instances of {stable.version} are ready"
+        findings.append(Finding(what, f"stable {plan.service}", "wait until it is wholly rolled out"))
+    if stable.version == plan.version:
+        what = f"already runs {plan.version}"
+        findings.append(Finding(what, f"stable {plan.service}", "name the version to release"))
+    return findings

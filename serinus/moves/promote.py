@@ -1,0 +1,112 @@
+"""Give stable the very template that was analysed, then the traffic back to it. Every step may be found done."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from serinus.errors import Conflict, Drift
+from serinus.moves.close import close_held, wait_taken_up
+from serinus.moves.engine import Engine
+from serinus.moves.hold import hold
+from serinus.moves.roll_back import retire_canary
+from serinus.moves.undo import NEW
+from serinus.ports import Side
+from serinus.release.lifecycle import Action, Step
+from serinus.release.mark import Mode
+from serinus.release.record import Note, State
+from serinus.release.weight import NOTHING
+
+
+async def promote(engine: Engine) -> Action:
+    """Stable runs the new version and serves everything; the canary is gone; the bake begins.
+
+    Returns:
+        ADVANCE; or ROLL_BACK, and then `roll_back` undoes what was done.
+    """
+    canary = await engine.ports.workload.canary()
+    if engine.record.state is State.PHASE:
+        refused = _fit(engine, canary, await engine.ports.workload.stable())
+        if refused:
+            await close_held(engine, refused.why)
+            return refused
+        await engine.write(engine.say("state", replace(engine.record, state=State.PROMOTING), state=State.PROMOTING))
+    if engine.record.state is State.PROMOTING:
+        ended = await _mark(engine, Mode.PROMOTING) or await _roll_out(engine, canary) or await _replace(engine)
+        if ended:
+            return ended
+    await retire_canary(engine)
+    return Action(Step.ADVANCE, f"stable runs {engine.plan.version} and serves everything")
+
+
+def _fit(engine: Engine, canary: Side | None, stable: Side) -> Action | None:
+    """Only what was analysed is promoted, and only over what it was compared with."""
+    if canary is None or canary.release != engine.release:
+        return Action(Step.ROLL_BACK, "the canary workload is gone", "pods", "gone")
+    if stable.template != engine.record.previous.template:
+        return Action(Step.ROLL_BACK, "stable was changed by somebody during the release", "stable", "changed")
+    return None
+
+
+async def _mark(engine: Engine, mode: Mode) -> Action | None:
+    """The mark's next mode; under `promoting` the weight stays as it is."""
+    router = engine.ports.router
+    for _ in range(5):
+        route = await router.read()
+        mark = route.mark
+        if mark is None or mark.release != engine.release or mark.mode is Mode.CLOSED:
+            return Action(Step.ROLL_BACK, (mark and mark.why) or "the mark on the route is gone", "route", "closed")
+        if mark.mode is mode or mark.mode is Mode.REPLACED:
+            await wait_taken_up(router, engine.ports.clock, route)
+            return None
+        weight = NOTHING if mode is Mode.REPLACED else mark.weight
+        with suppress(Conflict):  # written or not: the next read tells
+            await router.write(mark.then(mode, weight), route)
+    return Action(Step.ROLL_BACK, "others write the route faster than it can be read", "route", "conflict")
+
+
+async def _roll_out(engine: Engine, canary: Side | None) -> Action | None:
+    """Stable gets the canary's template, once, and is awaited."""
+    workload, record = engine.ports.workload, engine.record
+    stable = await workload.stable()
+    noted = stable.note is not None and stable.note.release == record.release
+    if not noted:
+        if canary is None:
+            return Action(Step.ROLL_BACK, "the canary workload is gone", "pods", "gone")
+        try:
+            stable = await workload.put_stable(canary.template, Note(record.release, record.token, NEW), stable)
+        except Conflict:
+            return Action(Step.ROLL_BACK, "stable was changed by somebody during promotion", "stable", "changed")
+        await engine.write(engine.say("stable", version=stable.version, template="new", replicas=stable.replicas))
+
+    async def settled() -> bool:
+        side = await workload.stable()
+        if side.template != stable.template:
+            raise Drift("stable was changed by somebody during promotion")
+        return side.settled
+
+    seconds = 2 * engine.timing.ready_seconds
+    try:
+        late = await hold(engine, settled, seconds=seconds, waiting_for=f"stable to run {engine.plan.version}")
+    except Drift as cause:
+        return Action(Step.ROLL_BACK, str(cause), "stable", "changed")
+    return late
+
+
+async def _replace(engine: Engine) -> Action | None:
+    """All traffic to stable, which now runs the new version; then the record, with the bake's clocks at 0."""
+    ended = await _mark(engine, Mode.REPLACED)
+    if ended:
+        return ended
+    tally = engine.record.tally
+    baking = replace(
+        engine.record,
+        state=State.BAKING,
+        soaked_seconds=0.0,
+        phase_seconds=0.0,
+        held={},
+        tally=replace(tally, weights=(*tally.weights, (round(engine.now(), 3), 0.0))),
+    )
+    engine.last_check = engine.ports.clock.monotonic()
+    await engine.write(engine.say("state", baking, state=State.BAKING, weight=0.0))
+    return None

@@ -1,0 +1,114 @@
+"""End a release with everything as it was: first the weight, then the record, then the workload.
+
+Whatever was reached: where stable may have been touched, `undo` does its part. Every step may be found done.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from serinus.analysis.reading import REQUESTS, Arm
+from serinus.errors import Conflict, Fenced, PlatformError
+from serinus.moves.close import close_held
+from serinus.moves.engine import Engine
+from serinus.moves.hold import hold
+from serinus.moves.undo import touches_stable, undo
+from serinus.release.lifecycle import Action, Step
+from serinus.release.record import Outcome, Record, State
+
+log = logging.getLogger("serinus.roll_back")
+
+
+async def roll_back(engine: Engine, action: Action) -> None:
+    """Return the traffic, retire the canary, put the route back, end the record.
+
+    Args:
+        action: why
+
+    Raises:
+        Fenced: somebody else ends it
+        PlatformError: a step after the return of the traffic failed; calling again goes on from there
+    """
+    if engine.record.ended:
+        return
+    if touches_stable(engine.record):
+        await undo(engine, action)
+    else:
+        await close_held(engine, action.why)
+        await _say_closed(engine, action)
+    await retire(engine)
+    await end(engine, State.ROLLED_BACK, engine.record.outcome or Outcome(action.why, action.gate, action.rule))
+
+
+async def _say_closed(engine: Engine, action: Action) -> None:
+    """The record follows the traffic."""
+    if engine.record.state is State.ROLLING_BACK:
+        return
+    closed = engine.closed
+    weight = engine.record.tally.weights[-1][1] if engine.record.tally.weights else 0.0
+    seconds = closed.seconds if closed and not closed.already else None
+    outcome = Outcome(action.why, action.gate, action.rule, weight, seconds)
+    tally = replace(engine.record.tally, weights=(*engine.record.tally.weights, (round(engine.now(), 3), 0.0)))
+    record = replace(engine.record, state=State.ROLLING_BACK, outcome=outcome, tally=tally)
+    told = {"why": action.why, "gate": action.gate, "rule": action.rule, "seconds": seconds}
+    await engine.write(engine.say("close", record, weight=weight, already=bool(closed and closed.already), **told))
+    await engine.copy()
+
+
+async def retire(engine: Engine) -> None:
+    """Wait until the canary serves nobody, remove it, put the route back as it was found."""
+    await retire_canary(engine)
+    ports, release = engine.ports, engine.release
+    for _ in range(5):
+        route = await ports.router.read()
+        if route.mark is None or route.mark.release != release:
+            return
+        try:
+            await ports.router.restore(engine.record.previous.route, route)
+        except Conflict:
+            continue
+        return
+
+
+async def retire_canary(engine: Engine) -> None:
+    """Wait until the canary serves nobody, then remove it; another release's is left alone."""
+    canary = await engine.ports.workload.canary()
+    if canary is not None and canary.release == engine.release:
+        await _drain(engine)
+        await engine.ports.workload.remove_canary(engine.release)
+        await engine.write(engine.say("canary", removed=True))
+
+
+async def _drain(engine: Engine) -> None:
+    """Until no canary request was seen for a while; figures that do not come only cost the whole time allowed."""
+    clock, timing = engine.ports.clock, engine.timing
+    seen: list[float] = [-1.0, clock.monotonic()]
+
+    async def quiet() -> bool:
+        reading = await engine.ports.metrics.read()
+        served = sum(c.value for c in reading.counters if c.arm is Arm.CANARY and c.figure == REQUESTS)
+        if served != seen[0]:
+            seen[:] = [served, clock.monotonic()]
+        return clock.monotonic() - seen[1] >= timing.drain_seconds
+
+    try:
+        await hold(
+            engine, quiet, seconds=timing.drain_at_most_seconds, waiting_for="the canary to drain", overdue=Step.HOLD
+        )
+    except Fenced:
+        raise
+    except PlatformError as cause:
+        log.warning("%s: drained without figures: %s", engine.release, cause)
+
+
+async def end(engine: Engine, state: State, outcome: Outcome) -> None:
+    """The record's last state, the evidence's last line, and its copy."""
+    record: Record = replace(engine.record, state=state, ended=True, outcome=outcome, inbox=())
+    requests = {"canary": record.tally.canary, "stable": record.tally.stable, "failed": record.tally.failed_on_canary}
+    await engine.write(engine.say("end", record, outcome=state, why=outcome.why, requests=requests))
+    await engine.copy(now=True)
+    try:
+        await engine.write(engine.record)
+    except (Fenced, PlatformError) as cause:  # ended already: the lines only lie in two places
+        log.info("%s: ended; its copied lines stay in the record: %s", engine.release, cause)

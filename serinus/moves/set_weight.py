@@ -1,0 +1,131 @@
+"""Give the canary its next weight: scaled first, written under its own mark, read back, taken up by the router.
+
+The share that is really served is counted by every check after it (`analysis.share`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.analysis import gate
+from serinus.errors import Conflict, PlatformError, Refused, Unavailable
+from serinus.moves.close import close_held
+from serinus.moves.engine import Engine
+from serinus.moves.hold import hold, route_action
+from serinus.moves.scale import scale_canary
+from serinus.ports import Route
+from serinus.release.lifecycle import Action, Step
+from serinus.release.mark import Mode
+from serinus.release.weight import Weight
+
+TAKE_UP_SECONDS = 10.0
+
+
+async def set_weight(engine: Engine, phase: int) -> Action:
+    """Enter a phase.
+
+    Args:
+        phase: index into the plan's phases; entering the one that is held already changes nothing
+
+    Returns:
+        ADVANCE with the weight taken up; or ROLL_BACK, and then the traffic is with stable already.
+    """
+    weight = engine.plan.phases[phase].weight
+    ended = await _set(engine, phase, weight)
+    if ended:
+        await close_held(engine, ended.why)
+        return ended
+    return Action(Step.ADVANCE, f"{weight} set, read back and taken up")
+
+
+async def _set(engine: Engine, phase: int, weight: Weight) -> Action | None:
+    route = await engine.ports.router.read()
+    entered = engine.record.phase == phase and route.mark is not None and route.mark.weight == weight
+    if entered and engine.record.tally.weights:
+        return route_action(engine, route)
+    await _enter(engine, phase)
+    canary = await engine.ports.workload.canary()
+    if canary is None:
+        return Action(Step.ROLL_BACK, "the canary workload is gone", "pods", "gone")
+    ended = await scale_canary(engine, canary.template, weight)
+    if ended:
+        return ended
+    if engine.silent_seconds > engine.timing.dead_seconds / 2:
+        await engine.write(engine.record)  # nobody may have taken over meanwhile
+    return await _write(engine, weight)
+
+
+async def _enter(engine: Engine, phase: int) -> None:
+    """The record first: whoever takes over knows which weight is meant."""
+    if engine.record.phase == phase and engine.record.soaked_seconds == 0 and not engine.record.held:
+        return
+    fresh = replace(
+        engine.record,
+        phase=phase,
+        soaked_seconds=0.0,
+        phase_seconds=0.0,
+        held={},
+        gate=gate.at_weight(engine.record.gate),
+    )
+    await engine.write(fresh)
+
+
+async def _write(engine: Engine, weight: Weight) -> Action | None:
+    router, clock = engine.ports.router, engine.ports.clock
+    started = clock.monotonic()
+    for _ in range(5):
+        route = await router.read()
+        drifted = route_action(engine, route)
+        if drifted:
+            return drifted
+        if route.mark is None:
+            return Action(Step.ROLL_BACK, "the mark on the route is gone", "route", "drift")
+        try:
+            written = await router.write(route.mark.then(Mode.OPEN, weight), route)
+        except Conflict:
+            continue
+        except PlatformError as cause:
+            return Action(Step.ROLL_BACK, f"{weight} cannot be set: {cause}", "route", "refused")
+        return await _seen(engine, written, weight, started)
+    return Action(Step.ROLL_BACK, "others write the route faster than it can be read", "route", "conflict")
+
+
+async def _seen(engine: Engine, written: Route, weight: Weight, started: float) -> Action | None:
+    """Read back the object, then the router's own word."""
+    router, clock = engine.ports.router, engine.ports.clock
+    again = await router.read()
+    if again.version != written.version or again.weight != weight:
+        return Action(Step.ROLL_BACK, f"{weight} was written, {again.weight} is read", "route", "drift")
+
+    async def taken_up() -> bool:
+        return await router.taken_up(again)
+
+    try:
+        late = (
+            None
+            if await _soon(engine, again)
+            else await hold(engine, taken_up, seconds=TAKE_UP_SECONDS, waiting_for=f"the router to take up {weight}")
+        )
+    except Refused as cause:
+        return Action(Step.ROLL_BACK, f"the router rejects {weight}: {cause}", "route", "rejected")
+    if late:
+        return late
+    seconds = clock.monotonic() - started
+    tally = engine.record.tally
+    now = round(engine.now(), 3)
+    engine.last_check = clock.monotonic()
+    record = replace(engine.record, tally=replace(tally, weights=(*tally.weights, (now, weight.percent))))
+    await engine.write(engine.say("weight", record, set=weight.percent, read=again.weight.percent, seconds=seconds))
+    return None
+
+
+async def _soon(engine: Engine, route: Route) -> bool:
+    """A router usually takes a weight up within milliseconds: look often for a moment, before waiting in ticks."""
+    for _ in range(20):
+        try:
+            if await engine.ports.router.taken_up(route):
+                return True
+        except Unavailable:
+            return False
+        await engine.ports.clock.sleep(0.01)
+    return False

@@ -1,0 +1,76 @@
+"""Bring the canary up, without traffic: instances ready, mark `open` at 0 %, watermarks taken, record in its first phase."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.analysis import gate
+from serinus.analysis.reading import Reading
+from serinus.errors import Conflict, Fenced, PlatformError
+from serinus.moves.engine import Engine
+from serinus.moves.scale import scale_canary
+from serinus.ports import Route
+from serinus.release.lifecycle import Action, Step
+from serinus.release.mark import Mark, Mode
+from serinus.release.record import State
+from serinus.release.weight import NOTHING
+
+
+async def start(engine: Engine, template: str) -> Action:
+    """Everything up to the first weight.
+
+    Args:
+        template: the canary's, as preflight found it
+
+    Returns:
+        ADVANCE; or ROLL_BACK where the canary never gets ready or the figures cannot be read. No traffic was moved.
+    """
+    first = engine.plan.phases[0]
+    ended = await scale_canary(engine, template, first.weight)
+    if ended:
+        return ended
+    await _open(engine)
+    return await _begin(engine)
+
+
+async def _open(engine: Engine) -> None:
+    """The mark, at 0 %: a mark is never placed together with a weight."""
+    router, record = engine.ports.router, engine.record
+    for _ in range(5):
+        route = await router.read()
+        if _is_open(route, record.release, record.token):
+            return
+        _own(route, record.release, record.token)
+        seq = route.mark.seq + 1 if route.mark else 1
+        try:
+            await router.write(Mark(record.release, record.token, seq, Mode.OPEN, NOTHING), route)
+        except Conflict:
+            continue
+    raise Conflict(f"the route of {engine.plan.service} is written by others faster than it can be read")
+
+
+def _is_open(route: Route, release: str, token: int) -> bool:
+    mark = route.mark
+    return mark is not None and (mark.release, mark.token, mark.mode) == (release, token, Mode.OPEN)
+
+
+def _own(route: Route, release: str, token: int) -> None:
+    """No mark, or one of a lower token that is not our own latch: else the route is not ours."""
+    mark = route.mark
+    if mark is not None and (mark.token >= token or mark.release == release):
+        raise Fenced(f"the route carries a {mark.mode} mark of {mark.release} with token {mark.token}: {mark.why}")
+    if route.weight != NOTHING:
+        raise Fenced(f"the route gives {route.weight} to a canary that no release owns")
+
+
+async def _begin(engine: Engine) -> Action:
+    """Watermarks before the first weight, so that the first request counts; then the record's first phase."""
+    try:
+        history = await engine.ports.metrics.history() if engine.plan.checks.burst is None else None
+        reading: Reading = await engine.ports.metrics.read()
+    except PlatformError as cause:
+        return Action(Step.ROLL_BACK, f"no figures to start from: {cause}", "telemetry", "metrics-down")
+    state = gate.begin(reading, engine.plan.checks, history)
+    begun = replace(engine.record, gate=state, state=State.PHASE, phase=0)
+    await engine.write(engine.say("state", begun, state=State.PHASE))
+    return Action(Step.ADVANCE, f"{engine.plan.version} is ready, without traffic")

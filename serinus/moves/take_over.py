@@ -1,0 +1,109 @@
+"""Become the owner of a release whose engine is gone, or of one that has ended well and is to be undone.
+
+Whether its owner is gone is `look`'s question; ending it is `end_orphan`'s.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from serinus.errors import Conflict, Fenced, Finding, PreflightError
+from serinus.moves.engine import LOCAL, Engine, Timing
+from serinus.moves.finish import finish
+from serinus.moves.roll_back import roll_back
+from serinus.moves.undo import NEW
+from serinus.ports import Kept, Ports, Side
+from serinus.release.lifecycle import Action, Step
+from serinus.release.mark import Mode
+from serinus.release.orphan import Conclusion, Stable, conclude
+from serinus.release.record import Foreign, Record, State
+from serinus.release.weight import NOTHING
+
+
+async def take_over(ports: Ports, kept: Kept, owner: str, why: str, timing: Timing = LOCAL) -> Engine:
+    """Own the record as it was read, then the mark: closed where it was open.
+
+    Raises:
+        Conflict: it was written meanwhile, so its owner lives
+        Fenced: somebody else took it over, or its schema is another's
+    """
+    if isinstance(kept.record, Foreign):
+        raise Fenced(f"release {kept.record.release} has schema {kept.record.schema}: written by another version")
+    before = kept.record
+    mine = replace(before, token=before.token + 1, owner=owner, beat=before.beat + 1)
+    mine = mine.say(ports.clock.wall(), before.elapsed_seconds, "gap", why=why, token=mine.token, state=before.state)
+    engine = Engine(ports, await ports.ledger.write(mine, kept.version), timing)
+    await _mark(engine, why)
+    return engine
+
+
+async def _mark(engine: Engine, why: str) -> None:
+    """Own token on the mark, so that its old owner is fenced at its next write; and no weight where it was open."""
+    router = engine.ports.router
+    for _ in range(5):
+        route = await router.read()
+        mark = route.mark
+        if mark is None or mark.release != engine.release:
+            return
+        if mark.token >= engine.record.token:
+            return
+        opened = mark.mode is Mode.OPEN
+        mode, weight = (Mode.CLOSED, NOTHING) if opened else (mark.mode, mark.weight)
+        with suppress(Conflict):  # written or not: the next read tells
+            await router.write(mark.then(mode, weight, why if opened else "", engine.record.token), route)
+
+
+async def end_orphan(engine: Engine, why: str) -> Conclusion:
+    """Do what the taker's table concludes."""
+    route = await engine.ports.router.read()
+    stable = await engine.ports.workload.stable()
+    conclusion, because = conclude(engine.record, route.mark, _seen(engine.record, stable))
+    action = Action(Step.ROLL_BACK, f"{because} ({why})", "orphan", str(conclusion))
+    if conclusion is Conclusion.PAGE:
+        return conclusion
+    if conclusion is Conclusion.FORWARD:
+        await finish(engine, because)
+    else:
+        await roll_back(engine, action)
+    return conclusion
+
+
+def _seen(record: Record, stable: Side) -> Stable:
+    noted = stable.note is not None and stable.note.release == record.release and stable.note.step == NEW
+    return Stable(
+        ours=noted and stable.version == record.plan.version,
+        noted=noted,
+        changed=not noted and stable.template != record.previous.template,
+        settled=stable.settled,
+    )
+
+
+async def reopen(ports: Ports, owner: str, who: str, why: str, timing: Timing = LOCAL) -> tuple[Engine, Action]:
+    """Own a promoted release again, to undo it: the same release, a higher token.
+
+    Raises:
+        PreflightError: the last release was not promoted, or another is going; nothing was touched
+    """
+    kept = await ports.ledger.read()
+    if kept is None or isinstance(kept.record, Foreign):
+        raise _unfit("there is no release to roll back")
+    before = kept.record
+    if not before.ended:
+        raise _unfit(f"release {before.release} is going: abort it instead")
+    if before.state is not State.PROMOTED:
+        raise _unfit(f"the last release, {before.release}, ended {before.state}: stable is {before.previous.version}")
+    stable = await ports.workload.stable()
+    if not _seen(before, stable).ours:
+        raise _unfit(f"stable runs {stable.version}, which {before.release} did not put there")
+    action = Action(Step.ROLL_BACK, f"rolled back by {who}" + (f": {why}" if why else ""), "person", "rollback")
+    mine = replace(before, token=before.token + 1, owner=owner, ended=False, state=State.UNDOING, outcome=None)
+    mine = mine.say(ports.clock.wall(), before.elapsed_seconds, "state", state=State.UNDOING, why=action.why)
+    try:
+        return Engine(ports, await ports.ledger.write(mine, kept.version), timing), action
+    except Conflict as cause:
+        raise _unfit("another release was faster") from cause
+
+
+def _unfit(what: str) -> PreflightError:
+    return PreflightError((Finding(what, "rollback", "see: serinus status"),))

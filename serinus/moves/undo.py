@@ -1,0 +1,98 @@
+"""Put stable back after it was, or may have been, touched: previous template first, then the traffic, then the rest.
+
+Used from `promoting` on, in the bake, and for a rollback after promotion. Every step may be found done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.errors import Conflict, RollbackError
+from serinus.moves.close import close_held, closed_mark, wait_taken_up
+from serinus.moves.engine import Engine
+from serinus.moves.hold import hold
+from serinus.ports import Route, Side
+from serinus.release.lifecycle import Action, Step
+from serinus.release.mark import Mode
+from serinus.release.record import Note, Outcome, Record, State
+from serinus.release.weight import NOTHING
+
+NEW, UNDONE = "new", "undone"
+
+
+def touches_stable(record: Record) -> bool:
+    """From `promoting` on stable may have the release's template."""
+    return record.state in (State.PROMOTING, State.BAKING, State.UNDOING)
+
+
+async def undo(engine: Engine, action: Action) -> None:
+    """Stable runs the previous template again and serves everything.
+
+    Raises:
+        RollbackError: the previous version does not get ready; a person is needed
+    """
+    started = engine.ports.clock.monotonic()
+    if engine.record.state is not State.UNDOING:
+        undoing = replace(engine.record, state=State.UNDOING)
+        await engine.write(engine.say("state", undoing, state=State.UNDOING, why=action.why, gate=action.gate))
+    stable = await _put_back(engine)
+    await _settled(engine)
+    await _return_traffic(engine, action)
+    seconds = engine.ports.clock.monotonic() - started
+    outcome = Outcome(action.why, action.gate, action.rule, 100.0, seconds)
+    told = {"version": stable.version, "template": "previous", "seconds": seconds}
+    await engine.write(engine.say("stable", replace(engine.record, outcome=outcome), **told))
+
+
+async def _put_back(engine: Engine) -> Side:
+    """The previous template where ours is on it; the note `undone` even where there is nothing to change."""
+    workload, record = engine.ports.workload, engine.record
+    for _ in range(5):
+        stable = await workload.stable()
+        note = stable.note
+        mine = note is not None and note.release == record.release
+        if mine and note is not None and note.step == UNDONE:
+            return stable
+        template = record.previous.template if mine else stable.template
+        try:
+            return await workload.put_stable(template, Note(record.release, record.token, UNDONE), stable)
+        except Conflict:
+            continue
+    raise RollbackError(f"others write stable {engine.plan.service} faster than it can be put back")
+
+
+async def _settled(engine: Engine) -> None:
+    """Until stable can carry everything: before that the canary, or the new stable, serves on."""
+
+    async def ready() -> bool:
+        return (await engine.ports.workload.stable()).settled
+
+    seconds = 2 * engine.timing.ready_seconds
+    late = await hold(engine, ready, seconds=seconds, waiting_for="the previous version to get ready")
+    if late and late.rule == "overdue":
+        raise RollbackError(f"the previous version of {engine.plan.service} is not ready after {seconds:g} s")
+
+
+async def _return_traffic(engine: Engine, action: Action) -> None:
+    router = engine.ports.router
+    for _ in range(5):
+        route = await router.read()
+        mark = route.mark
+        if mark is None or mark.release != engine.release or mark.mode in (Mode.CLOSED, Mode.REPLACED):
+            return
+        if mark.mode is Mode.OPEN:
+            await close_held(engine, action.why)
+            return
+        try:
+            closed: Route = await router.write(closed_mark(mark, engine.release, action.why), route)
+        except Conflict:
+            continue
+        await wait_taken_up(router, engine.ports.clock, closed)
+        tally = engine.record.tally
+        weights = (*tally.weights, (round(engine.now(), 3), NOTHING.percent))
+        engine.remember(replace(engine.record, tally=replace(tally, weights=weights)))
+        return
+    raise RollbackError(f"others write the route of {engine.plan.service} faster than it can be read")
+
+
+WHOLE_UNDO = Action(Step.ROLL_BACK, "rolled back after promotion", "person", "rollback")
