@@ -126,19 +126,17 @@ def debian_wheel() -> Path:
     home = CACHE / "pip"
     for folder in ("lists/partial", "archives/partial"):
         (home / folder).mkdir(parents=True, exist_ok=True)
-    apt = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root"]
+    apt = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::http::Timeout=20"]
     apt += ["-o", f"Dir::Cache={home}", "-o", "Dir::Cache::archives=archives/"]
     own_lists = [*apt, "-o", f"Dir::State::lists={home}/lists/"]
-    fetch = ["download", "python3-pip-whl"]
-    steps = [[*apt, *fetch]], [[*own_lists, "update"], [*own_lists, *fetch]]
-    for attempt in steps:
+    fetch = [*apt, "download", "python3-pip-whl"]
+    for attempt in ([fetch], [[*own_lists, "update"], [*own_lists, *fetch[len(apt) :]]]):
         done = [subprocess.run(step, cwd=home, capture_output=True, text=True) for step in attempt]
         if not done[-1].returncode:
             break
     else:
-        raise Missing(
-            "pip could not be fetched: " + " ".join(line for line in done[-1].stderr.splitlines() if "E:" in line)
-        )
+        last = ([line for step in done for line in step.stderr.splitlines() if line.strip()] or ["no reason given"])[0]
+        raise Missing(f"Debian's archive did not give it ({last.strip()}); install pip or uv and start again.")
     package = sorted(home.glob("python3-pip-whl_*.deb"))[-1]
     run(["dpkg-deb", "-x", str(package), str(home)])
     return sorted((home / "usr/share/python-wheels").glob("pip-*.whl"))[-1]
