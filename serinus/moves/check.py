@@ -47,6 +47,28 @@ async def check(engine: Engine) -> tuple[Verdict, Action]:
     return verdict, action
 
 
+async def decide(engine: Engine) -> tuple[Verdict, Action]:
+    """The gate: what follows from the newest figures that there are.
+
+    A check is made where a scrape has come since the last one; else that one is the newest there can be.
+    """
+    verdict = engine.verdict
+    if verdict is None or not await _newest(engine):
+        return await check(engine)
+    return verdict, next_action(engine.record, verdict, engine.now())
+
+
+async def _newest(engine: Engine) -> bool:
+    """No scrape has come since the last check."""
+    clock = engine.ports.clock
+    try:
+        until_next = await engine.ports.metrics.until_scrape()
+    except PlatformError:
+        return False
+    since_scrape = engine.plan.checks.scrape_seconds - until_next
+    return clock.monotonic() - engine.last_check <= max(since_scrape, 0.0)
+
+
 async def _reading(engine: Engine) -> Reading | Outage:
     try:
         return await engine.ports.metrics.read()

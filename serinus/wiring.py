@@ -1,0 +1,222 @@
+"""The only place where adapters are chosen, from policy and settings.
+
+`enter` opens them for one run and hands them on in a ContextVar, so that tasks and subflows take names only. No logic of a release.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from serinus.clock import SystemClock
+from serinus.errors import Finding, PolicyError, PreflightError, Problem, SerinusError
+from serinus.ledgers.file import FileLedger
+from serinus.local.platform import read_platform
+from serinus.metrics import sources
+from serinus.metrics.absent import AbsentMetrics
+from serinus.metrics.access import Access
+from serinus.metrics.prometheus import PrometheusMetrics
+from serinus.moves.engine import Engine
+from serinus.moves.look import Guard
+from serinus.notifiers.log import LogNotifier
+from serinus.notifiers.several import SeveralNotifiers
+from serinus.notifiers.webhook import WebhookNotifier
+from serinus.policy.load import by_name, parse, read
+from serinus.policy.secret import resolve
+from serinus.policy.settle import to_plan
+from serinus.ports import Notifier, Ports
+from serinus.release.plan import Plan, Target
+from serinus.release.record import Foreign
+from serinus.routers.envoy import EnvoyRouter
+from serinus.settings import Folders
+from serinus.stores import process
+from serinus.workloads.local import LocalWorkload
+
+LOCAL = Target("local", "envoy", "envoy")
+"""What a service of the local platform runs on where nobody says more."""
+
+
+@dataclass
+class Run:
+    """What one run of the flow holds: a container, so that a task that acquires hands the engine to those after it.
+
+    Args:
+        release: id of this attempt, also where it is refused
+        owner: this holder's name
+        engine: once the record is ours
+    """
+
+    plan: Plan
+    ports: Ports
+    folders: Folders
+    release: str
+    owner: str = field(default_factory=process.owner)
+    engine: Engine | None = None
+
+    @property
+    def evidence(self) -> Path:
+        return self.folders.evidence / f"{self.release}.log"
+
+
+_current: ContextVar[Run] = ContextVar("serinus_run")
+
+
+def current() -> Run:
+    """The run that this code belongs to."""
+    return _current.get()
+
+
+def held() -> Engine:
+    """The release that this run holds.
+
+    Raises:
+        SerinusError: it was not acquired
+    """
+    engine = current().engine
+    if engine is None:
+        raise SerinusError("this run holds no release: acquire comes first")
+    return engine
+
+
+def release_id(service: str) -> str:
+    """A new id: sortable by time, random at its end."""
+    return f"{service}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def plan_of(service: str, version: str, policy: Mapping[str, Any] | None) -> Plan:
+    """The plan of a policy sent whole, or else of the service's own file.
+
+    Raises:
+        PolicyError: with every problem; nothing was touched
+    """
+    chosen = read(by_name(service)) if policy is None else parse(policy)
+    plan = to_plan(chosen, version)
+    if plan.service != service:
+        found = f"the policy is for {plan.service!r}, the release for {service!r}"
+        raise PolicyError("policy", (Problem("service", found, "send the policy of that service"),))
+    return plan
+
+
+@asynccontextmanager
+async def enter(
+    service: str, version: str, policy: Mapping[str, Any] | None = None, folders: Folders | None = None
+) -> AsyncIterator[Run]:
+    """Open everything that a release needs, for one run.
+
+    Raises:
+        PolicyError: the policy is wrong
+        PreflightError: what it names is not there
+    """
+    plan = plan_of(service, version, policy)
+    where = folders or Folders.resolve()
+    async with open_ports(service, where, plan) as ports:
+        token = _current.set(Run(plan, ports, where, release_id(service)))
+        try:
+            yield _current.get()
+        finally:
+            _current.reset(token)
+
+
+@asynccontextmanager
+async def resume(service: str, folders: Folders | None = None) -> AsyncIterator[Run]:
+    """Open a service whose record says what was planned: for a rollback after promotion.
+
+    Raises:
+        PreflightError: there is no release
+    """
+    where = folders or Folders.resolve()
+    kept = await FileLedger(where, service).read()
+    if kept is None or isinstance(kept.record, Foreign):
+        raise PreflightError((Finding("there has been no release", f"service {service}", "see: serinus status"),))
+    async with open_ports(service, where, kept.record.plan) as ports:
+        token = _current.set(Run(kept.record.plan, ports, where, kept.record.release))
+        try:
+            yield _current.get()
+        finally:
+            _current.reset(token)
+
+
+@asynccontextmanager
+async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -> AsyncIterator[Ports]:
+    """One service's world. Without a plan as the local platform has it: for guard, status and abort, which need no metrics.
+
+    Raises:
+        PreflightError: a release is planned, and no local platform runs in this folder
+    """
+    target = plan.target if plan else LOCAL
+    platform = read_platform(folders)
+    async with AsyncExitStack() as stack:
+        admin = platform.envoy_admin if platform else None
+        router = EnvoyRouter(folders, service, admin)
+        stack.push_async_callback(router.aclose)
+        url = target.telemetry_options.get("url", platform.prometheus if platform else "")
+        if plan and not url:
+            finding = Finding(f"no local platform runs in {folders.state}", service, "start it: serinus local up")
+            raise PreflightError((finding,))
+        known = _metrics(service, url, target, plan) if url else AbsentMetrics("no local platform runs")
+        metrics = await stack.enter_async_context(known)
+        notifier = await _notifier(stack, target.notify or ("log",))
+        workload, ledger = LocalWorkload(folders, service), FileLedger(folders, service)
+        yield Ports(router, workload, metrics, ledger, notifier, SystemClock())
+
+
+def _metrics(service: str, url: str, target: Target, plan: Plan | None) -> PrometheusMetrics:
+    phases = (*plan.phases, plan.bake) if plan else ()
+    bounds = (bound for phase in phases for gate in phase.gates.rates for bound in (gate.limit, gate.abort))
+    edges = {float(bound.bad.removeprefix("slow:")) for bound in bounds if bound and bound.bad.startswith("slow:")}
+    queries = {gate.name: gate.query for phase in phases for gate in phase.gates.queries}
+    scrape = plan.checks.scrape_seconds if plan else 1.0
+    source = sources.envoy(service)
+    return PrometheusMetrics(url, source, tuple(sorted(edges)), queries, scrape, access(target.telemetry_options))
+
+
+def access(options: Mapping[str, str]) -> Access:
+    """What the policy's Prometheus demands, its `${NAME}`s read from the environment.
+
+    Raises:
+        PolicyError: a name that is not set
+    """
+    known = {key: resolve(value, os.environ, f"telemetry.prometheus.{key}") for key, value in options.items()}
+    user = known.get("basic.user")
+    return Access(
+        token=known.get("token", ""),
+        basic=(user, known.get("basic.password", "")) if user else None,
+        ca=known.get("ca", ""),
+        headers={key.removeprefix("headers."): value for key, value in known.items() if key.startswith("headers.")},
+        proxy=known.get("proxy", ""),
+    )
+
+
+async def _notifier(stack: AsyncExitStack, addresses: tuple[str, ...]) -> Notifier:
+    told: list[Notifier] = []
+    for address in addresses:
+        if address == "log":
+            told.append(LogNotifier())
+        else:
+            told.append(await stack.enter_async_context(WebhookNotifier(resolve(address, os.environ, "notify"))))
+    return SeveralNotifiers(*told)
+
+
+def services(folders: Folders) -> tuple[str, ...]:
+    """Every service that has ever been in this folder."""
+    found = (folders.state / "services").glob("*/route")
+    return tuple(sorted(path.parent.name for path in found if re.fullmatch(r"[a-z0-9-]+", path.parent.name)))
+
+
+@asynccontextmanager
+async def guards(folders: Folders) -> AsyncIterator[dict[str, Guard]]:
+    """A guard for each service in this folder."""
+    async with AsyncExitStack() as stack:
+        opened: dict[str, Guard] = {}
+        for service in services(folders):
+            ports = await stack.enter_async_context(open_ports(service, folders))
+            opened[service] = Guard(ports, service, process.owner, process.gone)
+        yield opened
