@@ -1,0 +1,41 @@
+"""What every room's tests share: folders of their own, and a disk that is full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serinus.settings import Folders
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    """A state folder of this test's own."""
+    return Folders.at(tmp_path / "state")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 256 KiB, which a test can fill; skipped where none can be mounted."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=777", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, timeout=10, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True, timeout=10)
+
+
+def fill(disk: Path) -> Path:
+    """Take every block that is left; the file that holds them."""
+    hog = disk / "hog"
+    with hog.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\0" * 4096)
+        except OSError:
+            return hog
