@@ -7,8 +7,8 @@ its adapters.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
-from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from serinus.analysis.reading import Counter, History, Reading
 from serinus.errors import Conflict, Refused, Unavailable
 from serinus.ports import Kept, Notice, Pod, Route, Side
-from serinus.release.evidence import Line
+from serinus.release.evidence import FIRST, Line
 from serinus.release.mark import Mark
 from serinus.release.record import Ask, Foreign, Note, Record, from_json, to_json
 from serinus.release.weight import NOTHING, Weight
@@ -273,7 +273,6 @@ class FakeLedger:
         self.written: list[tuple[float, Record]] = []
         """Every record that landed, with its moment."""
         self.evidence: dict[str, list[str]] = {}
-        self.appended: Tally[str] = Tally()
 
     async def read(self) -> Kept | None:
         await _called(self._world, "ledger.read", Fault.LEDGER_DOWN)
@@ -304,16 +303,17 @@ class FakeLedger:
 
     async def append(self, release: str, lines: Sequence[Line]) -> None:
         await _called(self._world, "ledger.append", Fault.LEDGER_DOWN, Fault.EVIDENCE_DOWN)
-        held = self.evidence.setdefault(release, [])
+        held = list(self.evidence.get(release, ()))
         for line in sorted(lines, key=lambda line: line.n):
+            before = hashlib.sha256(held[-1].encode()).hexdigest() if held else FIRST
             if line.n <= len(held):
                 if held[line.n - 1] != line.text:
-                    raise Refused(f"line {line.n} of {release} is another one already")
-            elif line.n == len(held) + 1:
-                held.append(line.text)
-                self.appended[release] += 1
+                    raise Refused(f"{release}: line {line.n} is not the one that was recorded; nothing was written")
+            elif line.n != len(held) + 1 or line.before != before:
+                raise Refused(f"{release}: line {line.n} does not follow its line {len(held)}; nothing was written")
             else:
-                raise Refused(f"line {line.n} of {release} would follow line {len(held)}")
+                held.append(line.text)
+        self.evidence[release] = held
 
     async def lines(self, release: str) -> tuple[str, ...]:
         await _called(self._world, "ledger.lines", Fault.LEDGER_DOWN)
@@ -332,7 +332,12 @@ class FakeLedger:
         return str(self._version) if self._bytes else None
 
     def _kept(self) -> Kept | None:
-        return Kept(from_json(self._bytes), str(self._version)) if self._bytes else None
+        if not self._bytes:
+            return None
+        try:
+            return Kept(from_json(self._bytes), str(self._version))
+        except ValueError as cause:
+            raise Refused(f"version {self._version} is no record: {cause}") from cause
 
     def _land(self, record: Record) -> None:
         self._bytes = to_json(record)

@@ -61,7 +61,8 @@ class FileLedger:
         try:
             return Kept(from_json(content), str(number))
         except ValueError as cause:
-            raise Refused(f"{self._store.folder}: revision {number} is no record: {cause}") from cause
+            why = str(cause).partition("\n")[0]
+            raise Refused(f"{self._store.folder}: revision {number} is no record: {why}") from cause
 
     def _write(self, record: Record, seen: str | None) -> Kept:
         return Kept(record, str(self._store.write(to_json(record), int(seen or 0))))
