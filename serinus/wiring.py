@@ -32,7 +32,7 @@ from serinus.notifiers.webhook import WebhookNotifier
 from serinus.policy.load import by_name, parse, read
 from serinus.policy.secret import resolve
 from serinus.policy.settle import to_plan
-from serinus.ports import Notifier, Ports
+from serinus.ports import Metrics, Notifier, Ports
 from serinus.release.plan import Plan, Target
 from serinus.release.record import Foreign
 from serinus.routers.envoy import EnvoyRouter
@@ -161,8 +161,8 @@ async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -
         if plan and not url:
             finding = Finding(f"no local platform runs in {folders.state}", service, "start it: serinus local up")
             raise PreflightError((finding,))
-        known = _metrics(service, url, target, plan) if url else AbsentMetrics("no local platform runs")
-        metrics = await stack.enter_async_context(known)
+        known: PrometheusMetrics | AbsentMetrics = _metrics(service, url, target, plan) if url else AbsentMetrics("no local platform runs")
+        metrics: Metrics = await stack.enter_async_context(known)
         notifier = await _notifier(stack, target.notify or ("log",))
         workload, ledger = LocalWorkload(folders, service), FileLedger(folders, service)
         yield Ports(router, workload, metrics, ledger, notifier, SystemClock())
