@@ -1,0 +1,81 @@
+"""What runs in a state folder, and where: the file that everybody else finds the local platform by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from serinus.errors import Refused
+from serinus.settings import Folders
+from serinus.stores.process import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One running platform.
+
+    Args:
+        pid, start_time, boot_id: the supervisor's (`serinus.stores.process.Identity`)
+        ready: everything answers
+        services: their names
+        prefect_api, prefect_ui, prometheus, envoy_admin: addresses, without a slash at their end
+        traffic: where users' requests go, by service
+        scrape_seconds: how often Prometheus looks
+        logs: the folder of the logs
+    """
+
+    pid: int
+    start_time: int
+    boot_id: str
+    ready: bool
+    services: tuple[str, ...]
+    prefect_api: str
+    prefect_ui: str
+    prometheus: str
+    envoy_admin: str
+    traffic: Mapping[str, str]
+    scrape_seconds: float
+    logs: str
+    children: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def supervisor(self) -> Identity:
+        return Identity(self.pid, self.start_time, self.boot_id)
+
+
+@cache
+def _adapter() -> TypeAdapter[Platform]:
+    return TypeAdapter(Platform)
+
+
+def platform_file(folders: Folders) -> Path:
+    return folders.state / "platform.json"
+
+
+def write_platform(folders: Folders, platform: Platform) -> None:
+    path = platform_file(folders)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(_adapter().dump_json(platform, indent=1))
+    temporary.replace(path)
+
+
+def read_platform(folders: Folders) -> Platform | None:
+    """The platform of this folder; None where none runs, whatever a killed one left lying.
+
+    Raises:
+        Refused: the file is not one of ours
+    """
+    path = platform_file(folders)
+    try:
+        platform = _adapter().validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as cause:
+        raise Refused(
+            f"{path} is not a platform's file ({cause.errors()[0]['msg']}): remove it, or choose another folder"
+        ) from cause
+    return platform if platform.supervisor.alive else None

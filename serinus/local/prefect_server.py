@@ -1,0 +1,64 @@
+"""The Prefect server as one child process: its database, its environment, whether it answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import httpx
+
+from serinus.local.addresses import LOOPBACK
+from serinus.local.child import Command
+from serinus.local.programs import Say, migrated_database
+
+READ_SECONDS = 2.0
+
+
+def place_database(folder: Path, say: Say) -> None:
+    """A migrated database where there is none; an older one is left to the server, which migrates it."""
+    database = folder / "prefect.db"
+    if database.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / ".prefect.db.tmp"
+    shutil.copyfile(migrated_database(say), temporary)
+    temporary.replace(database)
+
+
+def command(folder: Path, port: int, log: Path) -> Command:
+    """One process, services inside: `prefect server start` would put a process of its own between."""
+    words = (
+        *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
+        *("--host", LOOPBACK, "--port", str(port), "--log-level", "warning", "--timeout-graceful-shutdown", "1"),
+    )
+    return Command("prefect", words, log, environment(folder, port))
+
+
+def environment(folder: Path, port: int) -> dict[str, str]:
+    """The server's; nothing of the user's own Prefect settings reaches it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return kept | {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
+        "PREFECT_UI_API_URL": f"http://{LOOPBACK}:{port}/api",
+        "PREFECT_SERVER_API_HOST": LOOPBACK,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # A 503 of SQLite is retried by the client; without this nobody could see that it happened.
+        "PREFECT_SERVER_LOG_RETRYABLE_ERRORS": "true",
+        "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+async def answers(client: httpx.AsyncClient, api: str) -> bool:
+    """It is healthy, and it is of the version that is installed here."""
+    try:
+        health = await client.get(f"{api}/health", timeout=READ_SECONDS)
+        version = await client.get(f"{api}/admin/version", timeout=READ_SECONDS)
+        return health.json() is True and version.json() == metadata.version("prefect")
+    except (httpx.HTTPError, ValueError):
+        return False
