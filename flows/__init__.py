@@ -1,1 +1,1 @@
-"""The story of a release: order, branching, waiting, undo. No HTTP, no PromQL, no statistics: flows call tasks."""
+"""Order, branching, undo: the story of a release. No HTTP, no PromQL, no statistics; begin with `release.py`."""

@@ -1,1 +1,1 @@
-"""One move each, with its retries, its timeout and its name in the UI. No decisions, no loops."""
+"""One move each: its retries, its time-out, its name in the Prefect UI. No decisions, no loops."""

@@ -1,0 +1,60 @@
+"""Giving the traffic back: the chapter of a release that failed, and a deployment that takes any release back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from flows.subflow import Chapter
+from serinus import wiring
+from serinus.errors import SerinusError
+from serinus.moves.undo import touches_stable
+from tasks.announce import announce
+from tasks.ask import abort, reopen, until_ended
+from tasks.close import close
+from tasks.moved import Moved
+from tasks.report import final
+from tasks.roll_back import roll_back
+from tasks.show import refused
+from tasks.undo import undo
+
+
+@flow(name="rollback", flow_run_name="{why}", validate_parameters=False)
+async def returning(why: str, before: Moved, chapter: Chapter) -> State[Moved]:
+    """The chapter of a release that ends it, named after its reason."""
+    after = await chapter.make()
+    return Completed(name="Returned", message=f"all traffic on stable: {why}", data=after)
+
+
+async def give_back(moved: Moved) -> Moved:
+    """The traffic first, then everything as it was, then people."""
+    if touches_stable(wiring.held().record):
+        moved = await undo(wiring.held().record.previous.version, moved)
+    else:
+        moved = await close(moved)
+    return await announce(await roll_back(moved))
+
+
+@flow(name="rollback", flow_run_name="{service}: {why}")
+async def rollback(service: str, why: str = "asked for in Prefect") -> State[Any]:
+    """Take a service's release back, whoever runs it.
+
+    One that is going is aborted: its traffic is returned here and now, its owner ends it. One that was promoted is undone: the
+    previous version is put back.
+
+    Args:
+        service: the service, by the name of its policy
+        why: for the evidence
+    """
+    try:
+        async with wiring.resume(service) as run:
+            kept = await run.ports.ledger.read()
+            if kept is not None and not kept.record.ended:
+                return final(await until_ended(kept.record.release, await abort(service, why)))
+            await give_back(await reopen(service, why))
+            return Completed(name="RolledBack", message=f"{wiring.held().record.previous.version} is back: {why}")
+    except SerinusError as error:
+        return await refused(service, "rollback", error)

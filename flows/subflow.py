@@ -1,0 +1,96 @@
+"""A chapter of a release as a run of its own in the UI, without ever waiting for the server to open it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+from prefect import Flow
+
+from serinus import wiring
+from serinus.errors import PlatformError
+from tasks.moved import Moved
+
+log = logging.getLogger("serinus.subflow")
+OPEN_SECONDS = 2.5
+"""Nothing beats meanwhile, and a silent owner loses its release after `Timing.dead_seconds`."""
+LEAVE_SECONDS = 2.5
+
+Moves = Callable[[Moved], Awaitable[Moved]]
+
+
+class Chapter:
+    """The moves of a subflow, made once: inside of it, or without it where it does not open in time."""
+
+    def __init__(self, moves: Moves, before: Moved) -> None:
+        self._moves = moves
+        self._before = before
+        self._taken = False
+        self.begun = asyncio.Event()
+        self.ended: asyncio.Future[Moved] = asyncio.get_running_loop().create_future()
+
+    async def make(self) -> Moved:
+        """Make the moves; whoever comes second finds them taken."""
+        if self._taken:
+            raise RuntimeError("these moves were made without their subflow")
+        self._taken = True
+        self.begun.set()
+        try:
+            after = await self._moves(self._before)
+        except BaseException as error:
+            if not self.ended.done():
+                self.ended.set_exception(error)
+                self.ended.exception()  # seen: the caller may be gone
+            raise
+        self.ended.set_result(after)
+        return after
+
+
+async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved) -> Moved:
+    """Make these moves inside a subflow that is named after its reason.
+
+    Returns:
+        what the last move came to; also where the server never heard of it.
+    """
+    chapter = Chapter(moves, before)
+    run: Any = subflow(
+        before.why, before, chapter, return_state=True
+    )  # Prefect's types know a coroutine of a known flow only
+    running: asyncio.Task[Any] = asyncio.create_task(run)
+    try:
+        if not await _opened(chapter, running):
+            running.cancel()
+            await _say_left_out(subflow.name)
+            return await chapter.make()
+        return await asyncio.shield(chapter.ended)
+    except asyncio.CancelledError:
+        running.cancel()
+        with anyio.CancelScope(shield=True):  # two may not move the same traffic: wait until the moves have let go
+            await asyncio.wait({chapter.ended}, timeout=LEAVE_SECONDS)
+        raise
+    finally:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait({running}, timeout=LEAVE_SECONDS)
+
+
+async def _opened(chapter: Chapter, running: asyncio.Task[Any]) -> bool:
+    begun = asyncio.create_task(chapter.begun.wait())
+    try:
+        await asyncio.wait({begun, running}, timeout=OPEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        begun.cancel()
+    return chapter.begun.is_set()
+
+
+async def _say_left_out(name: str) -> None:
+    """The history in Prefect has a gap: the evidence names it."""
+    engine = wiring.held()
+    what = f"Prefect did not open the subflow {name} within {OPEN_SECONDS:g} s: its moves were made without it"
+    log.warning("%s: %s", engine.release, what)
+    try:
+        await engine.write(engine.say("gap", what=what))
+    except PlatformError as cause:
+        log.warning("%s: the gap is not in the evidence: %s", engine.release, cause)

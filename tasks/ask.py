@@ -1,0 +1,56 @@
+"""Ask something of a release that another process may hold, and see what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import task
+
+from serinus import wiring
+from serinus.errors import Refused
+from serinus.moves import ask
+from serinus.moves.take_over import reopen as own_again
+from serinus.release.lifecycle import Action, Step
+from serinus.release.record import Foreign, Record, Verb
+from tasks.moved import Moved
+from tasks.retry import RETRIED
+
+WHO = "a person in Prefect"
+"""Prefect vouches for nobody: a claim."""
+LOOK_SECONDS = 0.5
+
+
+@task(task_run_name="abort {service}", timeout_seconds=600, **RETRIED)
+async def abort(service: str, why: str) -> Moved:
+    """The traffic is returned at once; ending the release is its owner's part, or the guard's."""
+    closed = await ask.abort(wiring.current().ports, WHO, why)
+    done = f"all traffic on stable since {closed.at}" if closed else "stable is being put back"
+    return Moved(Action(Step.ROLL_BACK, done, "person", "abort"))
+
+
+@task(task_run_name="ask {service} to promote", timeout_seconds=30, **RETRIED)
+async def promote_now(service: str, why: str) -> Moved:
+    """Put it in the inbox of the release that is going; `why` of what is returned is the release's id."""
+    release = await ask.ask(wiring.current().ports, ask.new_ask(Verb.PROMOTE, WHO, why))
+    return Moved(Action(Step.PROMOTE, release, "person", "promote"))
+
+
+@task(task_run_name="reopen {service}", timeout_seconds=60, **RETRIED)
+async def reopen(service: str, why: str) -> Moved:
+    """Own the promoted release once more, to undo it."""
+    run = wiring.current()
+    run.engine, action = await own_again(run.ports, run.owner, WHO, why)
+    return Moved(action)
+
+
+@task(task_run_name="until {release} has ended", timeout_seconds=6 * 3600, **RETRIED)
+async def until_ended(release: str, asked: Moved) -> Record:
+    """The record of the release, once it has ended, whoever ended it."""
+    ledger = wiring.current().ports.ledger
+    while True:
+        kept = await ledger.read()
+        if kept is None or isinstance(kept.record, Foreign) or kept.record.release != release:
+            raise Refused(f"release {release} is gone from the record: another one has begun")
+        if kept.record.ended:
+            return kept.record
+        await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,146 @@
+"""What is shown beside the moves (artifacts, events, tags): sent by one worker of its own, so that no move waits for the server.
+
+Bounded: of each key only the newest waits, of events the last few hundred. A server that is slow, stopped or gone costs nothing
+but what it would have shown. Knows nothing of releases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from prefect import get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
+from prefect.exceptions import PrefectHTTPStatusError
+
+log = logging.getLogger("serinus.books")
+SEND_SECONDS = 5.0
+"""How long one thing may take to be sent before it waits for its next turn."""
+PAUSE_SECONDS = 1.0
+EVENTS = 256
+
+Send = Callable[[PrefectClient], Awaitable[None]]
+
+
+class Books:
+    """One run's bookkeeping; `work` sends it.
+
+    Args:
+        run: the flow run that everything belongs to
+    """
+
+    def __init__(self, run: UUID) -> None:
+        self._run = run
+        self._waiting: dict[str, Send] = {}
+        self._events: deque[Callable[[], object]] = deque(maxlen=EVENTS)
+        self._cards: dict[str, UUID] = {}
+        self._doubtful: set[str] = set()
+        self._news = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def put(self, key: str, send: Send) -> None:
+        """Send this; whatever waits under the same key is left out."""
+        self._waiting[key] = send
+        self._stir()
+
+    def card(self, key: str, kind: str, data: Any, description: str) -> None:
+        """An artifact of the run: made once, then changed in place.
+
+        Args:
+            key: `[a-z0-9-]+`
+            kind: `progress`, `table`, `markdown`
+        """
+
+        async def send(client: PrefectClient) -> None:
+            known = self._cards.get(key) or await self._made_before(client, key)
+            if known:
+                await client.update_artifact(known, ArtifactUpdate(data=data, description=description))
+                return
+            self._doubtful.add(key)  # until the answer is here: it may be made all the same
+            made = await client.create_artifact(
+                ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._run)
+            )
+            self._cards[key] = made.id
+
+        self.put(key, send)
+
+    def tags(self, tags: list[str]) -> None:
+        """Tags of the flow run alone; set here, they reach none of its tasks."""
+
+        async def send(client: PrefectClient) -> None:
+            await client.update_flow_run(self._run, tags=tags)
+
+        self.put("tags", send)
+
+    def event(self, emit: Callable[[], object]) -> None:
+        """Emit this in its turn; the oldest is dropped where too many wait."""
+        self._events.append(emit)
+        self._stir()
+
+    async def work(self) -> None:
+        """Send what waits, for as long as this is not cancelled."""
+        async with get_client(httpx_settings={"timeout": SEND_SECONDS}) as client:
+            while True:
+                await self._news.wait()
+                while self._events:
+                    self._events.popleft()()
+                if await self._send_one(client):
+                    continue
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def settle(self, seconds: float) -> bool:
+        """Wait until everything is sent, at most so long. False: something is left out."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("%s of the run's cards could not be sent", len(self._waiting))
+            return False
+        return True
+
+    async def _send_one(self, client: PrefectClient) -> bool:
+        """False where the server did not take it: it waits on, unless something newer has come."""
+        if not self._waiting:
+            self._news.clear()
+            self._empty.set()
+            return True
+        key, send = next(iter(self._waiting.items()))
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(client)
+        except Exception as cause:  # whatever it is, it is bookkeeping
+            if not _refused(cause):
+                log.debug("%s waits: %r", key, cause)
+                return False
+            log.warning("%s was refused and is left out: %s", key, cause)
+        if self._waiting.get(key) is send:
+            del self._waiting[key]
+        return True
+
+    async def _made_before(self, client: PrefectClient, key: str) -> UUID | None:
+        """The card whose making was not answered, if it was made."""
+        if key not in self._doubtful:
+            return None
+        wanted = ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[self._run]), key=ArtifactFilterKey(any_=[key])
+        )
+        found = await client.read_artifacts(artifact_filter=wanted, limit=1)
+        if found:
+            self._cards[key] = found[0].id
+        return self._cards.get(key)
+
+    def _stir(self) -> None:
+        self._empty.clear()
+        self._news.set()
+
+
+def _refused(cause: Exception) -> bool:
+    """The server answered, and the same thing sent again would be answered so again."""
+    return isinstance(cause, PrefectHTTPStatusError) and cause.response.status_code in (400, 401, 403, 404, 409, 422)
