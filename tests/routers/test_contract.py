@@ -1,0 +1,178 @@
+"""What every router promises; run over the fake, Envoy's files without an Envoy, and a real Envoy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from serinus.errors import Conflict
+from serinus.ports import Router
+from serinus.release.mark import Mark, Mode
+from serinus.release.weight import NOTHING, Weight
+from serinus.routers.envoy import EnvoyRouter, initial
+from serinus.settings import Folders
+from serinus.stores.revisions import Store
+from serinus.stores.route import from_json, to_json
+from tests.fakes import a_world
+from tests.routers.running import an_envoy, until
+
+
+@dataclass(frozen=True)
+class Bench:
+    router: Router
+    edit: Callable[[Weight], object]
+    """Somebody else changes the weight and leaves the mark."""
+    share: Callable[[int], Awaitable[float]]
+    """Which part of so many requests the canary answered."""
+
+
+def edit_on_disk(folders: Folders) -> Callable[[Weight], object]:
+    store = Store(folders.service("shop") / "route")
+
+    def edit(weight: Weight) -> int:
+        number, content = store.read() or (0, b"")
+        seen = from_json(content, str(number))
+        return store.write(to_json(weight, seen.mark, seen.original), number)
+
+    return edit
+
+
+async def unserved(requests: int) -> float:
+    raise AssertionError("nothing serves here")
+
+
+async def over(kind: str, folders: Folders) -> AsyncIterator[Bench]:
+    if kind == "fake":
+        world = a_world()
+
+        async def share(requests: int) -> float:
+            return world.serving.fraction
+
+        yield Bench(world.router, lambda weight: world.router.edit(weight), share)
+        return
+    initial(folders, "shop")
+    if kind == "files":
+        router = EnvoyRouter(folders, "shop", None)
+        yield Bench(router, edit_on_disk(folders), unserved)
+        await router.aclose()
+        return
+    async with an_envoy(folders, "shop") as envoy:
+        router = EnvoyRouter(folders, "shop", envoy.admin)
+
+        async def counted(requests: int) -> float:
+            return (await envoy.ask(requests))["canary"] / requests
+
+        yield Bench(router, edit_on_disk(folders), counted)
+        await router.aclose()
+
+
+@pytest.fixture(params=["fake", "files", pytest.param("envoy", marks=pytest.mark.real)])
+async def bench(request: pytest.FixtureRequest, folders: Folders) -> AsyncIterator[Bench]:
+    async for made in over(request.param, folders):
+        yield made
+
+
+@pytest.fixture(params=["fake", pytest.param("envoy", marks=pytest.mark.real)])
+async def serving(request: pytest.FixtureRequest, folders: Folders) -> AsyncIterator[Bench]:
+    async for made in over(request.param, folders):
+        yield made
+
+
+def a_mark(percent: float = 0, mode: Mode = Mode.OPEN, release: str = "r-1", token: int = 1, seq: int = 1) -> Mark:
+    return Mark(release, token, seq, mode, Weight.of(percent), "because")
+
+
+async def test_at_first_everything_goes_to_stable_and_no_release_has_it(bench: Bench) -> None:
+    route = await bench.router.read()
+    assert (route.weight, route.mark) == (NOTHING, None)
+    assert route.original
+
+
+@pytest.mark.parametrize("percent", [0, 0.01, 5, 33.33, 100])
+async def test_weight_and_mark_are_read_back_as_written(bench: Bench, percent: float) -> None:
+    before = await bench.router.read()
+    written = await bench.router.write(a_mark(percent), before)
+    assert await bench.router.read() == written
+    assert (written.weight, written.mark) == (Weight.of(percent), a_mark(percent))
+    assert written.version != before.version
+    assert written.original == before.original
+
+
+async def test_a_write_goes_on_what_was_read_alone(bench: Bench) -> None:
+    before = await bench.router.read()
+    written = await bench.router.write(a_mark(5), before)
+    for late in (
+        bench.router.write(a_mark(10, seq=2), before),
+        bench.router.write(a_mark(5), before),
+        bench.router.restore(before.original, before),
+    ):
+        with pytest.raises(Conflict):
+            await late
+    assert await bench.router.read() == written
+
+
+async def test_an_identical_write_is_a_new_version(bench: Bench) -> None:
+    first = await bench.router.write(a_mark(5), await bench.router.read())
+    second = await bench.router.write(a_mark(5), first)
+    assert second.version != first.version
+    with pytest.raises(Conflict):
+        await bench.router.write(a_mark(10, seq=2), first)
+
+
+async def test_of_several_writers_one_wins(bench: Bench) -> None:
+    seen = await bench.router.read()
+    writes = [bench.router.write(a_mark(10 * n, token=n), seen) for n in range(1, 6)]
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 4
+    assert await bench.router.read() in outcomes
+
+
+async def test_a_close_stands_against_a_raise_in_flight(bench: Bench) -> None:
+    opened = await bench.router.write(a_mark(5), await bench.router.read())
+    closed = await bench.router.write(a_mark(0, Mode.CLOSED, seq=2), opened)
+    with pytest.raises(Conflict):
+        await bench.router.write(a_mark(10, seq=2), opened)
+    route = await bench.router.read()
+    assert route == closed
+    assert route.mark is not None
+    assert (route.weight, route.mark.mode, route.mark.why) == (NOTHING, Mode.CLOSED, "because")
+
+
+async def test_another_hand_is_seen_and_not_overwritten(bench: Bench) -> None:
+    opened = await bench.router.write(a_mark(5), await bench.router.read())
+    bench.edit(Weight.of(60))
+    with pytest.raises(Conflict):
+        await bench.router.write(a_mark(10, seq=2), opened)
+    route = await bench.router.read()
+    assert (route.weight, route.mark) == (Weight.of(60), a_mark(5))
+
+
+async def test_restoring_takes_mark_and_weight_off_at_once(bench: Bench) -> None:
+    before = await bench.router.read()
+    opened = await bench.router.write(a_mark(5), before)
+    restored = await bench.router.restore(opened.original, opened)
+    assert await bench.router.read() == restored
+    assert (restored.weight, restored.mark, restored.original) == (NOTHING, None, before.original)
+    assert restored.version not in (opened.version, before.version)
+
+
+async def test_rehearsing_a_close_and_projecting_change_nothing(bench: Bench) -> None:
+    opened = await bench.router.write(a_mark(5), await bench.router.read())
+    await bench.router.rehearse_close()
+    assert not await bench.router.project()
+    assert await bench.router.read() == opened
+
+
+@pytest.mark.parametrize("percent", [5, 50, 100])
+async def test_what_is_written_is_taken_up_and_served(serving: Bench, percent: float) -> None:
+    written = await serving.router.write(a_mark(percent), await serving.router.read())
+    await until(lambda: serving.router.taken_up(written), "the route is taken up")
+    part = percent / 100
+    assert await serving.share(600) == pytest.approx(part, abs=5.5 * (part * (1 - part) / 600) ** 0.5)
+    closed = await serving.router.write(a_mark(0, Mode.CLOSED, seq=2), written)
+    await until(lambda: serving.router.taken_up(closed), "the close is taken up")
+    assert await serving.share(200) == 0
+    assert not await serving.router.taken_up(written)
