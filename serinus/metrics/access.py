@@ -26,6 +26,8 @@ LARGEST = 16 * 2**20
 """Bytes of one answer; a check needs about 200 kB at 200 pods."""
 REFUSALS = frozenset({400, 401, 403, 404, 422})
 CHUNK = 2**16
+DEEPEST = 8
+"""Layers of libraries between a reason and us, at most."""
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -169,7 +171,7 @@ class BoundedSession(requests.Session):
         status = response.status_code
         try:
             answer = json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         told = answer if isinstance(answer, dict) else {}
         if status in REFUSALS:
@@ -206,9 +208,14 @@ class BoundedSession(requests.Session):
 
 def _reason(cause: BaseException) -> str:
     """The innermost reason, in the system's words where it has some."""
-    inner: Any = cause
-    while isinstance(deeper := getattr(inner, "reason", None) or (inner.args or ("",))[-1], BaseException):
-        inner = deeper
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror.lower()
-    return type(inner).__name__
+    inner = cause
+    for _ in range(DEEPEST):
+        inner = _deeper(inner) or inner
+    words = inner.strerror if isinstance(inner, OSError) else ""
+    return words.lower() if words else type(inner).__name__
+
+
+def _deeper(cause: BaseException) -> BaseException | None:
+    """What lies below: the libraries keep it in an attribute, among the arguments, or in the chain."""
+    below = (getattr(cause, "reason", None), *cause.args, cause.__cause__, cause.__context__)
+    return next((one for one in below if isinstance(one, BaseException)), None)

@@ -1,49 +1,40 @@
 """What did Prometheus answer? Its JSON as this project's values; absent, NaN and zero stay three things.
 
-Judges nothing; what was asked is in `questions`.
+Judges nothing; what was asked is in `questions`. Every function raises KeyError, TypeError or ValueError where an answer has not
+the form that Prometheus documents.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from serinus.analysis.reading import REQUESTS, TIMED, Arm, Counter, History, Reading, within
 from serinus.analysis.threshold import SERVER_ERRORS
-from serinus.errors import Unavailable
 from serinus.metrics.sources import Source
 
+T = TypeVar("T")
 Labels = Mapping[str, str]
-WRONG = "Prometheus answered in a form that it does not have"
+Parse = Callable[[Sequence[Any]], T]
+"""How a result becomes a value."""
 
 
-def vector(result: Sequence[Any]) -> Iterator[tuple[Labels, float]]:
-    """Labels and value of each series of an instant vector.
-
-    Raises:
-        Unavailable: it is none
-    """
-    for series in result:
-        try:
-            labels, (_, value) = series["metric"], series["value"]
-            if not isinstance(labels, dict):
-                raise TypeError
-            yield labels, float(value)
-        except (KeyError, TypeError, ValueError):
-            raise Unavailable(f"{WRONG}: {str(series)[:80]}") from None
+def vector(result: Sequence[Any]) -> tuple[tuple[Labels, float], ...]:
+    """Labels and value of each series of an instant vector."""
+    return tuple((dict(series["metric"]), float(series["value"][1])) for series in result)
 
 
 def values(result: Sequence[Any]) -> tuple[float, ...]:
     """What a threshold metric answered: none, one or several values; a scalar is one."""
     if len(result) == 2 and not any(isinstance(part, dict) for part in result):
-        return (_number(result[1]),)
+        return (float(result[1]),)
     return tuple(value for _, value in vector(result))
 
 
-def reading(result: Sequence[Any], source: Source, queries: Mapping[str, tuple[float, ...]]) -> Reading:
-    """The answer to `questions.everything`."""
+def reading(result: Sequence[Any], source: Source) -> Reading:
+    """The answer to `questions.everything`; threshold metrics are asked apart."""
     now = math.nan
     targets: dict[str, bool] = {}
     at: dict[tuple[str, str], float] = {}
@@ -58,27 +49,26 @@ def reading(result: Sequence[Any], source: Source, queries: Mapping[str, tuple[f
         elif figure == "at":
             at[who, target] = value
         else:
-            counted.append(
-                (Arm(who), target, within(source.edge(labels["le"])) if figure == "within" else figure, value)
-            )
+            named = within(source.edge(labels["le"])) if figure == "within" else figure
+            counted.append((Arm(who), target, named, value))
     if math.isnan(now):
-        raise Unavailable(f"{WRONG}: without its own time")
+        raise ValueError("without its own time")
     # Without the series of its requests an arm has no data at this target, whatever else is there.
     counters = (Counter(arm, where, what, n, at[arm, where]) for arm, where, what, n in counted if (arm, where) in at)
-    return Reading(now, tuple(counters), targets, queries)
+    return Reading(now, tuple(counters), targets)
 
 
 def freshness(result: Sequence[Any]) -> tuple[float, float | None]:
     """Prometheus' time and that of the newest sample; None where there is none."""
     told = {labels.get("figure", ""): value for labels, value in vector(result)}
     if "now" not in told:
-        raise Unavailable(f"{WRONG}: without its own time")
+        raise ValueError("without its own time")
     return told.pop("now"), max(told.values(), default=None)
 
 
 def edges(result: Sequence[Any], source: Source) -> tuple[float, ...]:
     """The finite bucket edges that there are, seconds, ascending."""
-    return tuple(sorted({source.edge(labels.get("le", "nan")) for labels, _ in vector(result)}))
+    return tuple(sorted({source.edge(labels["le"]) for labels, _ in vector(result)}))
 
 
 def around(wanted: float, there: Sequence[float]) -> tuple[float, ...]:
@@ -103,10 +93,7 @@ def history(result: Sequence[Any], window_seconds: float) -> History:
     """The answer to `questions.history`; windows without an answer are left out."""
     told: dict[str, dict[float, float]] = {}
     for series in result:
-        try:
-            told[series["metric"]["figure"]] = {float(when): float(value) for when, value in series["values"]}
-        except (KeyError, TypeError, ValueError):
-            raise Unavailable(f"{WRONG}: {str(series)[:80]}") from None
+        told[series["metric"]["figure"]] = {float(when): float(value) for when, value in series["values"]}
     requests, errors = told.get(REQUESTS, {}), told.get(SERVER_ERRORS, {})
     whole = sorted(requests.keys() & errors.keys())
     return History(tuple(errors[when] for when in whole), tuple(requests[when] for when in whole), window_seconds)
@@ -114,14 +101,4 @@ def history(result: Sequence[Any], window_seconds: float) -> History:
 
 def scrape_times(result: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
     """The answer to `questions.scrapes`: when each target was scraped."""
-    try:
-        return tuple(tuple(float(when) for when, _ in series["values"]) for series in result)
-    except (KeyError, TypeError, ValueError):
-        raise Unavailable(f"{WRONG}: {str(result)[:80]}") from None
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
+    return tuple(tuple(float(when) for when, _ in series["values"]) for series in result)

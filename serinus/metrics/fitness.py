@@ -6,17 +6,26 @@ Reads only, decides nothing: a finding that is not fatal is for people.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import Protocol, TypeVar
 
 from serinus.analysis.reading import REQUESTS, Arm
 from serinus.errors import Finding, PlatformError, Refused
 from serinus.metrics import answers, questions
 from serinus.metrics.sources import Source
 
-Ask = Callable[[str], Awaitable[tuple[list[Any], tuple[str, ...]]]]
+T = TypeVar("T")
+
+
+class Ask(Protocol):
+    """An instant query's answer, parsed, and the warnings that came with it."""
+
+    async def __call__(self, query: str, parse: answers.Parse[T], /) -> tuple[T, tuple[str, ...]]: ...
+
+
 SCRAPES_SEEN_SECONDS = 60.0
 TOLERANCE = 1.5
 """Scrapes that come so many times later than said make every window too short."""
@@ -28,7 +37,7 @@ async def findings(
     """All that is unfit, the fatal first. An unreachable Prometheus is the only finding then.
 
     Args:
-        ask: an instant query's result and its warnings
+        ask: how Prometheus is asked
         edges: latency thresholds, seconds
         queries: gate name -> PromQL, expanded
         scrape_seconds: what the policy says
@@ -54,8 +63,8 @@ async def findings(
 
 
 async def _targets(ask: Ask, source: Source, where: str) -> list[Finding]:
-    vector, _ = await ask(source.up)
-    up = {labels.get(source.target, ""): value for labels, value in answers.vector(vector)}
+    there, _ = await ask(source.up, answers.vector)
+    up = {labels.get(source.target, ""): value for labels, value in there}
     if not up:
         return [Finding(f"it has no target of {source.up}", where, f"let it scrape the source `{source.name}`")]
     down = sorted(target for target, value in up.items() if value != 1)
@@ -69,8 +78,8 @@ async def _targets(ask: Ask, source: Source, where: str) -> list[Finding]:
 
 async def _series(ask: Ask, source: Source, where: str) -> list[Finding]:
     requests = source.requests(Arm.STABLE)
-    there, warnings = await ask(f"count({requests})")
-    both, _ = await ask(questions.shared(source))
+    there, warnings = await ask(f"count({requests})", answers.values)
+    both, _ = await ask(questions.shared(source), answers.values)
     found = [Finding(f"it warns: {warning}", where, "see its own documentation", fatal=False) for warning in warnings]
     if not there:
         found.append(
@@ -79,15 +88,17 @@ async def _series(ask: Ask, source: Source, where: str) -> list[Finding]:
             )
         )
     if both:
-        count = answers.values(both)[0]
         mend = "the two sets of labels must exclude each other"
-        found.append(Finding(f"{count:g} series of {source.counters[REQUESTS].name} belong to both arms", where, mend))
+        found.append(
+            Finding(f"{both[0]:g} series of {source.counters[REQUESTS].name} belong to both arms", where, mend)
+        )
     return found
 
 
 async def _scrapes(ask: Ask, source: Source, said_seconds: float, where: str) -> list[Finding]:
-    matrix, _ = await ask(questions.scrapes(source, max(SCRAPES_SEEN_SECONDS, 5 * said_seconds)))
-    gaps = [b - a for times in answers.scrape_times(matrix) for a, b in pairwise(times)]
+    seen_seconds = max(SCRAPES_SEEN_SECONDS, 5 * said_seconds)
+    scrapes, _ = await ask(questions.scrapes(source, seen_seconds), answers.scrape_times)
+    gaps = [b - a for times in scrapes for a, b in pairwise(times)]
     if not gaps:
         unknown = "its targets were scraped less than twice in the last minutes, so the interval is not known"
         return [Finding(unknown, where, "look again in a moment", fatal=False)]
@@ -111,8 +122,7 @@ async def _edges(ask: Ask, source: Source, wanted: tuple[float, ...], where: str
         return []
     if not source.buckets:
         return [Finding(f"the source `{source.name}` has no latency histogram", where, "leave the latency gates out")]
-    vector, _ = await ask(questions.edges(source))
-    there = answers.edges(vector, source)
+    there, _ = await ask(questions.edges(source), partial(answers.edges, source=source))
     name = f"{source.buckets}_bucket"
     if not there:
         return [
@@ -141,10 +151,9 @@ def _edge(wanted: float, there: tuple[float, ...], name: str, where: str) -> Fin
 async def _gate(ask: Ask, gate: str, query: str) -> list[Finding]:
     where = f"gate {gate!r}"
     try:
-        result, _ = await ask(query)
+        values, _ = await ask(query, answers.values)
     except Refused as refusal:
         return [Finding(str(refusal), where, f"correct its query: {query}")]
-    values = answers.values(result)
     if len(values) > 1:
         return [Finding(f"its query answers {len(values)} series where one is meant", where, f"aggregate it: {query}")]
     if not values or math.isnan(values[0]):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Self, TypeVar
 
 from prometheus_api_client import PrometheusConnect
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
@@ -20,6 +21,7 @@ from serinus.analysis.reading import History, Reading
 from serinus.errors import Finding, PlatformError, Unavailable
 from serinus.metrics import answers, fitness, questions
 from serinus.metrics.access import Access, BoundedSession, shown
+from serinus.metrics.answers import Parse
 from serinus.metrics.beside import Threads
 from serinus.metrics.sources import Source
 
@@ -31,6 +33,8 @@ HISTORY_PATIENCE = 10
 ENOUGH_WINDOWS = 24
 """Two hours of five minutes; less says nothing of how errors clump."""
 NOT_A_NUMBER = (math.nan,)
+
+T = TypeVar("T")
 
 
 class PrometheusMetrics:
@@ -68,7 +72,8 @@ class PrometheusMetrics:
         self._query_gates = {name: source.expanded(query) for name, query in (query_gates or {}).items()}
         self._scrape_seconds = scrape_seconds
         self._timeout_seconds = timeout_seconds
-        self._threads = Threads(shown(url), most=4 + 2 * len(self._query_gates))
+        self._shown = shown(url)
+        self._threads = Threads(self._shown, most=4 + 2 * len(self._query_gates))
         self._asked = self._edges
         self._edges_known = not (self._edges and source.buckets)
         self.warnings: tuple[str, ...] = ()
@@ -84,25 +89,27 @@ class PrometheusMetrics:
         """See `ports.Metrics`. A threshold metric that Prometheus does not answer is NaN: its gate's trouble, not the reading's."""
         if not self._edges_known:
             await self._learn_edges()
-        gates = asyncio.gather(*map(self._gate, self._query_gates.values()))
+        gates = [asyncio.ensure_future(self._gate(query)) for query in self._query_gates.values()]
         try:
-            vector, warned = await self._ask(questions.everything(self._source, self._asked))
-            asked = await gates
+            reading, warned = await self._ask(
+                questions.everything(self._source, self._asked), partial(answers.reading, source=self._source)
+            )
+            asked = await asyncio.gather(*gates)
         finally:
-            gates.cancel()
+            for gate in gates:
+                gate.cancel()
         self.warnings = tuple(dict.fromkeys((*warned, *(word for _, words in asked for word in words))))
-        queries = {name: values for name, (values, _) in zip(self._query_gates, asked, strict=True)}
-        reading = answers.reading(vector, self._source, queries)
         # Buckets that were there are gone: the source was given others.
         self._edges_known = self._edges_known and answers.edges_complete(
             reading, self._asked if self._source.buckets else ()
         )
-        return reading
+        return replace(
+            reading, queries={gate: values for gate, (values, _) in zip(self._query_gates, asked, strict=True)}
+        )
 
     async def until_scrape(self) -> float:
         """See `ports.Metrics`."""
-        vector, _ = await self._ask(questions.freshness(self._source))
-        now, newest = answers.freshness(vector)
+        (now, newest), _ = await self._ask(questions.freshness(self._source), answers.freshness)
         if newest is None:
             return self._scrape_seconds
         due = newest + self._scrape_seconds + MARGIN_SECONDS
@@ -117,33 +124,31 @@ class PrometheusMetrics:
     async def history(self) -> History | None:
         """See `ports.Metrics`."""
         seconds = self._timeout_seconds * HISTORY_PATIENCE
-        matrix, _ = await self._ask(questions.history(self._source), seconds)
-        past = answers.history(matrix, questions.WINDOW_SECONDS)
+        parse = partial(answers.history, window_seconds=questions.WINDOW_SECONDS)
+        past, _ = await self._ask(questions.history(self._source), parse, seconds)
         return past if len(past.requests) >= ENOUGH_WINDOWS else None
 
     async def findings(self) -> tuple[Finding, ...]:
         """Why a release could not be judged by this Prometheus; empty where it could. Raises nothing that concerns the server."""
         return await fitness.findings(
-            self._ask, self._source, self._edges, self._query_gates, self._scrape_seconds, shown(self._library.url)
+            self._ask, self._source, self._edges, self._query_gates, self._scrape_seconds, self._shown
         )
 
     async def _learn_edges(self) -> None:
         """Which buckets must be asked for, so that each threshold has an edge or one on both sides."""
-        vector, _ = await self._ask(questions.edges(self._source))
-        there = answers.edges(vector, self._source)
+        there, _ = await self._ask(questions.edges(self._source), partial(answers.edges, source=self._source))
         if there:
             self._asked = tuple(sorted({edge for wanted in self._edges for edge in answers.around(wanted, there)}))
             self._edges_known = True
 
     async def _gate(self, query: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
         try:
-            result, warnings = await self._ask(query)
-            return answers.values(result), warnings
+            return await self._ask(query, answers.values)
         except PlatformError as trouble:
             return NOT_A_NUMBER, (str(trouble),)
 
-    async def _ask(self, query: str, seconds: float | None = None) -> tuple[list[Any], tuple[str, ...]]:
-        """The result of an instant query and the warnings that came with it; again, shortly, where nothing came."""
+    async def _ask(self, query: str, parse: Parse[T], seconds: float | None = None) -> tuple[T, tuple[str, ...]]:
+        """What an instant query answers and the warnings that came with it; again, shortly, where nothing usable came."""
         seconds = seconds or self._timeout_seconds
         again = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
@@ -152,15 +157,11 @@ class PrometheusMetrics:
             reraise=True,
         )
         # The thread ends by its own time-outs a moment earlier, with the better sentence.
-        return await again(self._threads.call, partial(self._query, query, seconds), seconds * 1.1)
+        return await again(self._threads.call, partial(self._query, query, parse, seconds), seconds * 1.1)
 
-    def _query(self, query: str, seconds: float) -> tuple[list[Any], tuple[str, ...]]:
+    def _query(self, query: str, parse: Parse[T], seconds: float) -> tuple[T, tuple[str, ...]]:
         try:
-            result = self._library.custom_query(query, timeout=seconds)
-        except KeyError:
-            result = None
-        if not isinstance(result, list):
-            raise Unavailable(
-                f"{shown(self._library.url)} does not answer as a Prometheus does: its answer has no result"
-            )
-        return result, self._session.warnings
+            return parse(self._library.custom_query(query, timeout=seconds)), self._session.warnings
+        except (KeyError, TypeError, ValueError) as cause:
+            why = f"{type(cause).__name__} {cause}" if str(cause) else type(cause).__name__
+            raise Unavailable(f"{self._shown} does not answer as a Prometheus does: {why[:100]}") from cause
