@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from serinus.analysis.state import GateState
 from serinus.analysis.threshold import RateGate
-from serinus.errors import Conflict, Finding, PreflightError, Unavailable
+from serinus.errors import Conflict, Finding, PlatformError, PreflightError, Unavailable
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.preflight import Facts
 from serinus.ports import Kept, Ports
@@ -42,6 +42,7 @@ async def acquire(
         PreflightError: another release is going, or the target changed meanwhile; nothing was touched
     """
     kept = await _free(ports, plan, wait_seconds)
+    await _copy_left(ports, kept)
     first = Record(
         release=release,
         token=1 + await _highest_token(ports, kept),
@@ -71,6 +72,17 @@ async def _free(ports: Ports, plan: Plan, wait_seconds: float) -> Kept | None:
         if ports.clock.monotonic() >= until:
             raise _busy(plan.service, f"release {kept.record.release} is going")
         await ports.clock.sleep(1.0)
+
+
+async def _copy_left(ports: Ports, kept: Kept | None) -> None:
+    """The last release's lines that were never copied would be lost with its record."""
+    if kept is not None and isinstance(kept.record, Record) and kept.record.lines:
+        try:
+            await ports.ledger.append(kept.record.release, kept.record.lines)
+        except PlatformError as cause:
+            what = f"{len(kept.record.lines)} lines of {kept.record.release} cannot be copied: {cause}"
+            finding = Finding(what, "evidence", "make room, or move the broken file away")
+            raise PreflightError((finding,)) from cause
 
 
 def _busy(service: str, what: str) -> PreflightError:

@@ -108,7 +108,7 @@ class Engine:
         """Seconds since `starting`."""
         return self.ports.clock.monotonic() - self._began
 
-    def say(self, kind: str, record: Record | None = None, **data: Any) -> Record:
+    def say(self, kind: str, record: Record | None = None, /, **data: Any) -> Record:
         """The record with one more line of evidence; not written yet."""
         return (record or self._record).say(self.ports.clock.wall(), self.now(), kind, **data)
 

@@ -17,7 +17,7 @@ from serinus.moves.take_over import end_orphan, take_over
 from serinus.ports import Kept, Ports, Route, Side
 from serinus.release.mark import Mode
 from serinus.release.orphan import Conclusion
-from serinus.release.record import Foreign
+from serinus.release.record import Foreign, Record
 from serinus.release.weight import NOTHING
 
 log = logging.getLogger("serinus.guard")
@@ -57,6 +57,7 @@ class Guard:
         self._timing = timing
         self._seen: Beat | None = None
         self._mine: Engine | None = None
+        self._copied = ""
 
     async def look(self) -> list[str]:
         """Look once; a sentence for each thing that was done.
@@ -131,6 +132,7 @@ class Guard:
     async def _left(self, kept: Kept | None, route: Route, canary: Side | None) -> list[str]:
         """What a release that is over, or has no record, left behind: weight first, then mark, then canary."""
         ports, done = self._ports, list[str]()
+        await self._copy(kept)
         mark = route.mark
         if mark is not None:
             why = "no live release owns it"
@@ -152,6 +154,13 @@ class Guard:
             await ports.workload.remove_canary(canary.release)
             done.append(f"{canary.release}: its canary was removed, no live release owns it")
         return done
+
+    async def _copy(self, kept: Kept | None) -> None:
+        """Evidence that an owner could not copy before it was gone; copying a line twice changes nothing."""
+        record = kept.record if kept else None
+        if isinstance(record, Record) and record.lines and self._copied != record.head.hash:
+            await self._ports.ledger.append(record.release, record.lines)
+            self._copied = record.head.hash
 
 
 def _original(kept: Kept | None, release: str) -> str:

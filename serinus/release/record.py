@@ -182,7 +182,7 @@ class Record:
         """The phase that is held now; the bake once stable has been changed."""
         return self.plan.bake if self.state in (State.PROMOTING, State.BAKING) else self.plan.phases[self.phase]
 
-    def say(self, at: str, seconds: float, kind: str, **data: Any) -> Record:
+    def say(self, at: str, seconds: float, kind: str, /, **data: Any) -> Record:
         """The record with one more line of evidence."""
         line = following(self.head, at, seconds, kind, data)
         return replace(self, lines=(*self.lines, line), head=line.head)

@@ -1,0 +1,92 @@
+"""A whole release over the moves, as the flow makes them, and a guard beside it; on a world in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+from serinus.errors import SerinusError
+from serinus.moves.acquire import acquire
+from serinus.moves.check import decide
+from serinus.moves.engine import Engine, Timing
+from serinus.moves.finish import finish
+from serinus.moves.look import Guard
+from serinus.moves.preflight import preflight
+from serinus.moves.promote import promote
+from serinus.moves.roll_back import roll_back
+from serinus.moves.set_weight import set_weight
+from serinus.moves.soak import soak
+from serinus.moves.start import start
+from serinus.ports import Ports
+from serinus.release.lifecycle import Action, Step
+from serinus.release.plan import Plan
+from serinus.release.record import Record
+from tests.fakes import FakeWorld
+from tests.release.builders import a_plan
+
+TIMING = Timing()
+NAMES = count(1)
+
+
+def ports(world: FakeWorld) -> Ports:
+    return Ports(world.router, world.workload, world.metrics, world.ledger, world.notifier, world.clock)
+
+
+async def release(world: FakeWorld, plan: Plan | None = None, *, name: str = "r1", wait_seconds: float = 0.0) -> Record:
+    """From preflight to the record's end; what the flow's branches do."""
+    plan = plan or a_plan()
+    facts = await preflight(ports(world), plan)
+    owner = f"engine-{next(NAMES)}"
+    engine = await acquire(ports(world), plan, facts, release=name, owner=owner, wait_seconds=wait_seconds)
+    action = await start(engine, facts.template)
+    for phase in range(len(plan.phases)):
+        if action.step is not Step.ADVANCE:
+            break
+        action = await hold_phase(engine, phase)
+    if action.step is Step.PROMOTE:
+        action = await promote(engine)
+        if not action.ends:
+            action = await watch(engine)
+    await (finish(engine) if action.step is Step.FINISH else roll_back(engine, action))
+    return engine.record
+
+
+async def hold_phase(engine: Engine, phase: int) -> Action:
+    action = await set_weight(engine, phase)
+    return action if action.ends else await watch(engine)
+
+
+async def watch(engine: Engine) -> Action:
+    """Hold and gate until something follows."""
+    while True:
+        action = await soak(engine)
+        if not action.ends:
+            _, action = await decide(engine)
+        if action.step is not Step.HOLD:
+            return action
+
+
+def a_guard(world: FakeWorld, service: str = "shop") -> Guard:
+    return Guard(ports(world), service, lambda: f"guard-{next(NAMES)}", timing=TIMING)
+
+
+async def guarded(world: FakeWorld, done: Callable[[], bool], seconds: float = 120.0) -> list[str]:
+    """The guard's looks, every 2 s, until `done`."""
+    guard, said = a_guard(world), list[str]()
+    until = world.clock.monotonic() + seconds
+    while not done() and world.clock.monotonic() < until:
+        try:
+            said += await guard.look()
+        except SerinusError as cause:
+            said.append(str(cause))
+        await world.clock.sleep(2.0)
+    return said
+
+
+async def until(world: FakeWorld, seconds: float, work: Awaitable[Record]) -> asyncio.Task[Record]:
+    """Start work and let so much of the clock pass."""
+    task = asyncio.ensure_future(work)
+    while world.clock.monotonic() < seconds and not task.done():
+        await world.clock.sleep(0.1)
+    return task

@@ -1,0 +1,215 @@
+"""Whole releases over the moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from serinus.errors import Fenced, PreflightError
+from serinus.moves.ask import abort, ask, new_ask
+from serinus.moves.summary import summary
+from serinus.release.evidence import verify
+from serinus.release.record import Record, State, Verb
+from serinus.release.weight import NOTHING, Weight
+from tests.fakes import Fault, FakeWorld, Version, a_world
+from tests.moves.driver import a_guard, guarded, ports, release, until
+from tests.release.builders import a_plan
+
+GOOD = Version(errors=0.0005)
+
+
+def a_shop(canary: Version = GOOD, **how: object) -> FakeWorld:
+    return a_world(versions={"v1": GOOD, "v2": canary}, **how)  # type: ignore[arg-type]
+
+
+async def whole_evidence(world: FakeWorld, record: Record) -> None:
+    lines = await world.ledger.lines(record.release)
+    assert verify(lines, record.head) == ()
+    assert record.head.n == len(lines)
+
+
+async def test_a_good_version_is_promoted() -> None:
+    world = a_shop()
+    record = await release(world)
+    assert record.state is State.PROMOTED, record.outcome
+    assert record.ended
+    assert world.stable.version == "v2"
+    assert world.canary is None
+    route = await world.router.read()
+    assert (route.weight, route.mark) == (NOTHING, None)
+    assert [percent for _, percent in record.tally.weights] == [5, 10, 25, 50, 100, 0]
+    assert record.elapsed_seconds < 1.2 * 6 * 8
+    await whole_evidence(world, record)
+    told = summary(record, "x.log")
+    assert told["outcome"] == "promoted"
+    assert told["requests"]["canary"] > 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_thirty_percent_errors_are_taken_back_within_seconds(seed: int) -> None:
+    world = a_shop(Version(errors=0.3), seed=seed)
+    record = await release(world)
+    assert record.state is State.ROLLED_BACK
+    assert record.outcome is not None
+    assert record.outcome.gate in ("error_rate", "no errors")
+    assert world.stable.version == "v1"
+    assert [percent for _, percent in record.tally.weights] == [5, 0]
+    assert world.failed["canary"] <= 20
+    await whole_evidence(world, record)
+
+
+async def test_a_dead_version_is_taken_back() -> None:
+    world = a_shop(Version(dead=True))
+    record = await release(world)
+    assert record.state is State.ROLLED_BACK
+    assert world.failed["canary"] <= 20
+
+
+async def test_an_incident_of_both_does_not_take_it_back() -> None:
+    world = a_shop(seed=1)
+    world.incident(15, 30, 0.08)
+    record = await release(world)
+    assert record.state is State.PROMOTED, record.outcome
+
+
+async def test_a_version_that_never_gets_ready_gets_no_traffic() -> None:
+    world = a_shop(Version(ready_after=float("inf")))
+    record = await release(world)
+    assert record.state is State.ROLLED_BACK
+    assert record.outcome is not None
+    assert "not ready" in record.outcome.why
+    assert world.served["canary"] == 0
+
+
+async def test_a_crash_takes_it_back() -> None:
+    world = a_shop(Version(crashes_after=12))
+    record = await release(world)
+    assert record.outcome is not None
+    assert (record.state, record.outcome.gate) == (State.ROLLED_BACK, "pods")
+
+
+async def test_what_turns_bad_in_the_bake_is_undone() -> None:
+    world = a_shop(Version(bad_after=44, bad_errors=0.4))
+    world.versions["v2"] = Version(bad_after=6, bad_errors=0.4)
+    record = await release(world, a_plan(100, soak=3, bake=20))
+    assert record.state is State.ROLLED_BACK, record.outcome
+    assert world.stable.version == "v1"
+
+
+async def test_an_unknown_version_is_refused_and_nothing_touched() -> None:
+    world = a_shop()
+    world.versions.pop("v2")
+    with pytest.raises(PreflightError, match="v2"):
+        await release(world)
+    assert world.routes == []
+    assert await world.ledger.read() is None
+
+
+async def test_a_second_release_is_refused_or_waits() -> None:
+    world = a_shop()
+    first = await until(world, 5, release(world))
+    with pytest.raises(PreflightError, match="r1 is going"):
+        await release(world, name="r2")
+    world.versions["v3"] = GOOD
+    second = release(world, a_plan(), name="r3", wait_seconds=200)
+    with pytest.raises(PreflightError, match="already runs|changed"):
+        await second  # it waited; the first one had changed stable meanwhile
+    assert (await first).state is State.PROMOTED
+
+
+async def test_an_abort_by_a_person_returns_the_traffic_at_once() -> None:
+    world = a_shop()
+    going = await until(world, 12, release(world))
+    closed = await abort(ports(world), "ann", "looks odd")
+    assert closed is not None
+    assert (await world.router.read()).weight == NOTHING
+    record = await going
+    assert record.state is State.ROLLED_BACK
+    assert record.outcome is not None
+    assert "aborted by ann: looks odd" in record.outcome.why
+    await whole_evidence(world, record)
+
+
+async def test_pause_and_resume() -> None:
+    world = a_shop()
+    going = await until(world, 5, release(world))
+    await ask(ports(world), new_ask(Verb.PAUSE, "ann"))
+    while world.clock.monotonic() < 60:
+        await world.clock.sleep(1)
+    assert (await world.router.read()).weight == Weight.of(5)
+    await ask(ports(world), new_ask(Verb.RESUME, "ann"))
+    assert (await going).state is State.PROMOTED
+
+
+async def test_promote_ends_the_phases() -> None:
+    world = a_shop()
+    going = await until(world, 5, release(world))
+    await ask(ports(world), new_ask(Verb.PROMOTE, "ann", "urgent fix"))
+    record = await going
+    assert record.state is State.PROMOTED
+    assert record.elapsed_seconds < 35
+
+
+async def test_drift_of_the_weight_ends_the_release() -> None:
+    world = a_shop()
+    going = await until(world, 12, release(world))
+    world.router.edit(weight=Weight.of(80))
+    record = await going
+    assert record.outcome is not None
+    assert (record.state, record.outcome.rule) == (State.ROLLED_BACK, "drift")
+    assert (await world.router.read()).weight == NOTHING
+
+
+@pytest.mark.parametrize("fault", [Fault.METRICS_DOWN, Fault.TARGET_DOWN])
+async def test_figures_that_stay_away_end_it_with_their_reason(fault: Fault) -> None:
+    world = a_shop()
+    world.inject(fault, at=12)
+    record = await release(world)
+    assert record.state is State.ROLLED_BACK
+    assert record.outcome is not None
+    assert record.outcome.rule in ("metrics-down", "stale")
+
+
+async def test_figures_that_come_back_in_time_do_not() -> None:
+    world = a_shop()
+    world.inject(Fault.METRICS_DOWN, at=12, until=15)
+    assert (await release(world)).state is State.PROMOTED
+
+
+async def test_a_record_that_cannot_be_written_gives_the_traffic_back() -> None:
+    world = a_shop()
+    world.inject(Fault.LEDGER_DOWN, at=12, until=40)
+    going = await until(world, 25, release(world))
+    assert (await world.router.read()).weight == NOTHING
+    await guarded(world, going.done)
+
+
+async def test_evidence_that_cannot_be_copied_stays_in_the_record() -> None:
+    world = a_shop()
+    world.inject(Fault.EVIDENCE_DOWN, at=0, until=30)
+    record = await release(world)
+    assert record.state is State.PROMOTED
+    await whole_evidence(world, record)
+
+
+async def test_a_paused_engine_is_fenced_at_its_first_write() -> None:
+    world = a_shop()
+    going = await until(world, 12, release(world))
+    guard = a_guard(world)
+    engine_sleeps = world.clock.sleep
+
+    async def stopped(seconds: float) -> None:
+        await engine_sleeps(seconds)
+
+    del stopped
+    kept = await world.ledger.read()
+    assert kept is not None
+    from serinus.moves.take_over import end_orphan, take_over
+
+    taken = await take_over(ports(world), kept, "guard-x", "no beat for 5 s")
+    await end_orphan(taken, "no beat for 5 s")
+    writes = len(world.routes)
+    with pytest.raises(Fenced):
+        await going
+    assert len(world.routes) == writes
+    assert taken.record.state is State.ROLLED_BACK
+    assert await guard.look() == []
