@@ -19,6 +19,8 @@ TOP = {
 SAY_NOTHING = {"utils", "helpers", "manager", "base", "common", "util", "helper", "misc", "core"}
 MODULE_LINES = 300
 STORY_LINES = 100
+TASK_POLICY = ("retries", "retry_condition_fn", "timeout_seconds", "cache_policy", "persist_result")
+"""What every task says of itself: when it is run again, when it is given up, and that nothing of it is stored."""
 
 
 def tracked() -> list[Path]:
@@ -122,12 +124,8 @@ def faults(source: str, elsewhere: dict[str, set[str]] | None = None) -> list[st
     found = []
     for name, decorator in decorators(tree, "task"):
         given = policy(decorator, spread)
-        found += [
-            f"task {name} has no {key}"
-            for key in ("retries", "retry_condition_fn", "timeout_seconds")
-            if key not in given
-        ]
-        found += [f"task {name} has {key}: it would ask the server for a slot" for key in ("tags",) if key in given]
+        found += [f"task {name} has no {key}" for key in TASK_POLICY if key not in given]
+        found += [f"task {name} has tags: it would ask the server for a slot"] if "tags" in given else []
     for name, decorator in decorators(tree, "flow"):
         if "timeout_seconds" in policy(decorator, spread):
             found.append(f"flow {name} has timeout_seconds: its returned state would be dropped")
@@ -164,7 +162,10 @@ def test_what_is_missing_is_seen(source: str, missing: str) -> None:
 
 
 def test_what_is_there_is_not_missed() -> None:
-    spread = "P = {'retries': 2, 'retry_condition_fn': again}\n@task(timeout_seconds=3, **P)\nasync def hold(): ..."
+    spread = (
+        "P = {'retries': 2, 'retry_condition_fn': again}\n"
+        "@task(timeout_seconds=3, cache_policy=NO_CACHE, persist_result=False, **P)\nasync def hold(): ..."
+    )
     assert not faults(spread)
 
 
