@@ -49,6 +49,7 @@ class RateGate:
         name: its one name everywhere: `error_rate`, `success_rate`, `server_errors`, `latency_p50`, `latency_p99`
         limit: beyond it a window is a breach; allowed 0 means "none that stable does not have too"
         abort: beyond it, no further window is waited for
+        slo: what the service keeps in general, where a phase's `limit` is 0 %; None: it is `limit`
         warm_up_seconds: how long after a weight change nothing is judged by this gate
     """
 
@@ -56,6 +57,14 @@ class RateGate:
     limit: Bound | None
     abort: Bound | None
     warm_up_seconds: float = 0.0
+    slo: Bound | None = None
+
+    @property
+    def general(self) -> Bound | None:
+        """What breaches are measured against: never a phase's 0 %."""
+        if self.slo is not None:
+            return self.slo
+        return self.limit if self.limit is not None and self.limit.allowed > 0 else self.abort
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Outcome(IntEnum):
@@ -19,6 +19,29 @@ class Outcome(IntEnum):
     ABORT = 3
 
 
+class Rule(StrEnum):
+    """What can make a judgement. A HOLD's rule is its reason, and each has a clock of its own in the record."""
+
+    WITHIN = "within limits"
+    WARM_UP = "warm-up"
+    HARD = "hard breach"
+    COUNTED = "counted breach"
+    LITERAL = "literal limit"
+    BEYOND = "beyond-limit"
+    NO_ERRORS = "no errors"
+    SHARED = "shared-incident"
+    TOO_FEW = "too-few-samples"
+    DOWN = "metrics-down"
+    STALE = "stale"
+    BAD_QUERY = "bad-query"
+    NO_VALUE = "no-value"
+    NO_TRAFFIC = "no-traffic"
+    MISMATCH = "traffic-mismatch"
+    WAITING = "no-new-scrape"
+    CRASH = "crash"
+    BUDGET = "budget"
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What one gate says.
@@ -26,8 +49,7 @@ class Judgement:
     Args:
         outcome: PASS, HOLD, FAIL or ABORT
         gate: the gate's one name (`error_rate`, ..., `telemetry`, `traffic`, `pods`, `bad_requests`)
-        rule: what made it: `hard breach`, `counted breach`, `literal limit`, `no errors`, `within limits`, `metrics-down`, `stale`,
-            `bad-query`, `no-traffic`, `traffic-mismatch`, `too-few-samples`, `shared-incident`, `crash`, `budget`, `warm-up`
+        rule: what made it (`Rule`)
         why: one sentence for a person, with the figures and the limit: `error_rate 31 % > 5 % (12 of 39)`
         figures: the numbers it was made from, by name, plain floats
         note: what a PASS does not say, such as `not certified, 2,900 more needed`

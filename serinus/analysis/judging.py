@@ -1,0 +1,117 @@
+"""What every rule judges by: bad requests of all requests, a limit that fits the service, and how to say it.
+
+Decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from serinus.analysis.binomial import at_most, tail
+from serinus.analysis.increment import edge
+from serinus.analysis.setting import Setting
+from serinus.analysis.state import Both, Counts, GateState, Increment
+from serinus.analysis.threshold import ERRORS, SERVER_ERRORS, Bound, RateGate
+
+SURPRISING = 1e-4
+"""Tail of a hard breach: less likely than this, were the service within its limit."""
+UNLIKELY = 0.1
+"""Tail of a counted breach, of which several in a row are needed."""
+_SLOW = "slow:"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """So many bad ones of so many."""
+
+    bad: float = 0.0
+    of: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.bad / self.of if self.of > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one check has to judge.
+
+    Args:
+        state: with this increment in it
+        window: both arms in the rolling window; for a gate with a warm-up without it
+    """
+
+    state: GateState
+    increment: Increment
+    window: Both
+    setting: Setting
+
+    @property
+    def phi(self) -> float:
+        return self.state.phi
+
+    @property
+    def ratio(self) -> float:
+        return self.setting.checks.relative_limit
+
+    def judged(self, both: Both) -> Counts:
+        return both.of(self.setting.judged)
+
+    def tail(self, sample: Sample, limit: float) -> float:
+        return tail(sample.bad / self.phi, sample.of / self.phi, limit)
+
+
+def sample(counts: Counts, bad: str, above: bool = True) -> Sample | None:
+    """The bad ones of an arm; None where the histogram has no edge to count them by.
+
+    Args:
+        bad: `errors`, `server_errors` or `slow:<seconds>`
+        above: where no edge lies on the seconds, the next above (fewer are slow: for what fails); else the next below
+    """
+    if bad == ERRORS:
+        return Sample(counts.errors, max(counts.requests, counts.errors))
+    if bad == SERVER_ERRORS:
+        return Sample(counts.server_errors, max(counts.requests, counts.server_errors))
+    seconds = edge(bad.removeprefix(_SLOW)) or 0.0
+    edges = {at: text for text in counts.slow if (at := edge(text)) is not None}
+    fits = [at for at in edges if (at >= seconds if above else at <= seconds)]
+    if not fits:
+        return None
+    return Sample(counts.slow[edges[min(fits) if above else max(fits)]], counts.timed)
+
+
+def is_latency(gate: RateGate) -> bool:
+    return any(bound is not None and bound.bad.startswith(_SLOW) for bound in (gate.limit, gate.abort, gate.slo))
+
+
+def effective(bound: Bound, sight: Sight) -> float:
+    """The limit, or what stable has itself where it does not keep it: r0 times its rate.
+
+    Stable's rate is that of the history read before the release (errors only), else that of the release so far.
+    """
+    state = sight.state
+    if bound.bad == ERRORS and state.past_requests > 0:
+        usual = Sample(state.past_errors, state.past_requests)
+    else:
+        usual = sample(state.own, bound.bad) or Sample()
+    return min(1.0, sight.ratio * usual.rate) if usual.rate > bound.allowed else bound.allowed
+
+
+def beyond(found: Sample, limit: float, chance: float, sight: Sight) -> bool:
+    """Over the limit, and not by chance."""
+    return found.rate > limit and at_most(sight.tail(found, limit), chance)
+
+
+def percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g} %"
+
+
+def said(name: str, found: Sample, limit: float, sign: str) -> str:
+    return f"{name} {percent(found.rate)} {sign} {percent(limit)} ({found.bad:.0f} of {found.of:.0f})"
+
+
+def figures(found: Sample, other: Sample | None, limit: float, **more: float) -> Mapping[str, float]:
+    """The numbers of a judgement; stable's only where it was asked."""
+    stable = {} if other is None else {"stable_bad": other.bad, "stable_of": other.of}
+    return {"bad": found.bad, "of": found.of, "rate": found.rate, "limit": limit, **stable, **more}

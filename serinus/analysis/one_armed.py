@@ -1,0 +1,61 @@
+"""Whether the version that serves everyone breaks a limit: there is nothing beside it to compare it with.
+
+Only the abort limits end a release here; a limit that is passed holds it.
+"""
+
+from __future__ import annotations
+
+from serinus.analysis import streak as streaks
+from serinus.analysis.binomial import at_most, worse
+from serinus.analysis.judging import SURPRISING, UNLIKELY, Sample, Sight, beyond, effective, figures, said, sample
+from serinus.analysis.state import Streak
+from serinus.analysis.threshold import Bound, RateGate
+from serinus.analysis.verdict import Judgement, Outcome, Rule
+
+_LEAST = 300.0
+_WORSE = 0.01
+"""Chance that stable's rate, as it was beside the canary, explains a passed limit."""
+
+
+def judge(gate: RateGate, sight: Sight, streak: Streak) -> tuple[list[Judgement], Streak]:
+    """Every breach; nothing where there is none."""
+    found: list[Judgement | None] = []
+    if gate.abort is not None:
+        found.append(_hard(gate, gate.abort, sight))
+        counted, streak = _count(gate, gate.abort, sight, streak)
+        found.append(counted)
+    if gate.limit is not None and gate.general is not None:
+        found.append(_passed(gate, gate.general, sight))
+    return [judgement for judgement in found if judgement is not None], streak
+
+
+def _hard(gate: RateGate, abort: Bound, sight: Sight) -> Judgement | None:
+    found = sample(sight.judged(sight.window), abort.bad) or Sample()
+    limit = effective(abort, sight)
+    if not beyond(found, limit, SURPRISING, sight):
+        return None
+    numbers = figures(found, None, limit, tail=sight.tail(found, limit))
+    return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate.name, found, limit, ">"), numbers)
+
+
+def _count(gate: RateGate, abort: Bound, sight: Sight, streak: Streak) -> tuple[Judgement | None, Streak]:
+    checks, limit = sight.setting.checks, effective(abort, sight)
+    found = sample(sight.judged(sight.increment.both), abort.bad) or Sample()
+    streak = streaks.grown(streak, sight.increment.seconds, found, Sample())
+    if streaks.ripe(streak, checks, _LEAST):
+        found = Sample(streak.bad, streak.of)
+        over = found.rate > limit
+        streak = streaks.failed(streak, said(gate.name, found, limit, ">")) if over else streaks.passed()
+    return streaks.standing(streak, gate.name, Rule.COUNTED, checks, limit=limit), streak
+
+
+def _passed(gate: RateGate, bound: Bound, sight: Sight) -> Judgement | None:
+    found = sample(sight.judged(sight.window), bound.bad) or Sample()
+    before = sample(sight.state.own, bound.bad) or Sample()
+    limit = effective(bound, sight)
+    chance = worse(found.bad / sight.phi, found.of, before.bad / sight.phi, before.of, sight.ratio)
+    if not beyond(found, limit, UNLIKELY, sight) or not at_most(chance, _WORSE):
+        return None
+    numbers = figures(found, None, limit, tail=sight.tail(found, limit), chance=chance)
+    why = f"{said(gate.name, found, limit, '>')}; nothing serves beside it, so only the abort limit ends the release"
+    return Judgement(Outcome.HOLD, gate.name, Rule.BEYOND, why, numbers)

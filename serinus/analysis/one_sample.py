@@ -1,0 +1,55 @@
+"""Whether the figures prove that one arm keeps, or breaks, an absolute limit: e-values, valid however often one looks.
+
+Beta-binomial mixture, prior a = .5, b = .5 / limit, cut at the limit. Only says; what follows is `gate`'s question.
+Source: Lindon & Malek, arXiv 2011.03567 (mixtures); Johari et al., doi 10.1287/opre.2021.2135.
+"""
+
+from __future__ import annotations
+
+import math
+
+from serinus.analysis.binomial import log_beta, log_beta_tails
+
+_MOST = 10**12
+
+
+def log_kept(bad: float, of: float, limit: float) -> float:
+    """Logarithm of the evidence against "the rate is at least `limit`"."""
+    return _log_evidence(bad, of, limit, 0)
+
+
+def log_broken(bad: float, of: float, limit: float) -> float:
+    """Logarithm of the evidence against "the rate is at most `limit`"."""
+    return _log_evidence(bad, of, limit, 1)
+
+
+def _log_evidence(bad: float, of: float, limit: float, side: int) -> float:
+    a, b = 0.5, 0.5 / limit
+    good = max(0.0, of - bad)
+    prior = log_beta(a, b) + log_beta_tails(limit, a, b)[side]
+    posterior = log_beta(a + bad, b + good) + log_beta_tails(limit, a + bad, b + good)[side]
+    return posterior - prior - bad * math.log(limit) - good * math.log1p(-limit)
+
+
+def certified(bad: float, of: float, limit: float, alpha: float = 0.05) -> bool:
+    """The figures exclude, at level `alpha`, that the rate is at or beyond `limit` (0 < limit < 1)."""
+    return log_kept(bad, of, limit) >= -math.log(alpha)
+
+
+def needed(limit: float, errors: float = 0, alpha: float = 0.05) -> int:
+    """The fewest requests that certify a rate below `limit`, with so many errors among them.
+
+    Args:
+        limit: fraction, 0 < limit < 1
+        errors: bad ones among the requests
+        alpha: level of the certificate
+    """
+    low, high = math.ceil(errors), max(16, 2 * math.ceil(errors))
+    while not certified(errors, high, limit, alpha):
+        if high >= _MOST:
+            return high
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if certified(errors, middle, limit, alpha) else (middle, high)
+    return high
