@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from serinus.analysis.reading import Arm
 from serinus.errors import Fenced, PreflightError
 from serinus.moves.ask import abort, ask, new_ask
 from serinus.moves.summary import summary
+from serinus.moves.take_over import end_orphan, take_over
 from serinus.release.evidence import verify
 from serinus.release.record import Record, State, Verb
 from serinus.release.weight import NOTHING, Weight
-from tests.fakes import Fault, FakeWorld, Version, a_world
+from tests.fakes import FakeWorld, Fault, Version, a_world
 from tests.moves.driver import a_guard, guarded, ports, release, until
 from tests.release.builders import a_plan
 
 GOOD = Version(errors=0.0005)
 
 
-def a_shop(canary: Version = GOOD, **how: object) -> FakeWorld:
-    return a_world(versions={"v1": GOOD, "v2": canary}, **how)  # type: ignore[arg-type]
+def a_shop(canary: Version = GOOD, seed: int | None = None) -> FakeWorld:
+    return a_world(versions={"v1": GOOD, "v2": canary}, seed=seed)
 
 
 async def whole_evidence(world: FakeWorld, record: Record) -> None:
@@ -53,7 +55,7 @@ async def test_thirty_percent_errors_are_taken_back_within_seconds(seed: int) ->
     assert record.outcome.gate in ("error_rate", "no errors")
     assert world.stable.version == "v1"
     assert [percent for _, percent in record.tally.weights] == [5, 0]
-    assert world.failed["canary"] <= 20
+    assert world.failed[Arm.CANARY] <= 20
     await whole_evidence(world, record)
 
 
@@ -61,7 +63,7 @@ async def test_a_dead_version_is_taken_back() -> None:
     world = a_shop(Version(dead=True))
     record = await release(world)
     assert record.state is State.ROLLED_BACK
-    assert world.failed["canary"] <= 20
+    assert world.failed[Arm.CANARY] <= 20
 
 
 async def test_an_incident_of_both_does_not_take_it_back() -> None:
@@ -77,7 +79,7 @@ async def test_a_version_that_never_gets_ready_gets_no_traffic() -> None:
     assert record.state is State.ROLLED_BACK
     assert record.outcome is not None
     assert "not ready" in record.outcome.why
-    assert world.served["canary"] == 0
+    assert world.served[Arm.CANARY] == 0
 
 
 async def test_a_crash_takes_it_back() -> None:
@@ -111,7 +113,7 @@ async def test_a_second_release_is_refused_or_waits() -> None:
         await release(world, name="r2")
     world.versions["v3"] = GOOD
     second = release(world, a_plan(), name="r3", wait_seconds=200)
-    with pytest.raises(PreflightError, match="already runs|changed"):
+    with pytest.raises(PreflightError, match=r"already runs|changed"):
         await second  # it waited; the first one had changed stable meanwhile
     assert (await first).state is State.PROMOTED
 
@@ -195,16 +197,8 @@ async def test_a_paused_engine_is_fenced_at_its_first_write() -> None:
     world = a_shop()
     going = await until(world, 12, release(world))
     guard = a_guard(world)
-    engine_sleeps = world.clock.sleep
-
-    async def stopped(seconds: float) -> None:
-        await engine_sleeps(seconds)
-
-    del stopped
     kept = await world.ledger.read()
     assert kept is not None
-    from serinus.moves.take_over import end_orphan, take_over
-
     taken = await take_over(ports(world), kept, "guard-x", "no beat for 5 s")
     await end_orphan(taken, "no beat for 5 s")
     writes = len(world.routes)
