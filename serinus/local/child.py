@@ -10,7 +10,7 @@ import json
 import os
 import signal
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -100,15 +100,16 @@ class Child:
             self.process.send_signal(number)
 
 
+def tied(words: Sequence[str]) -> tuple[str, ...]:
+    """The same program under the same pid, which the kernel kills when the process dies that starts it, however it dies."""
+    return (str(setpriv()), "--pdeathsig", "KILL", "--", *words)
+
+
 async def start(command: Command, register: Register) -> Child:
-    """Start it; the kernel kills it when this process dies, however it dies."""
+    """Start it, tied to this process."""
     with command.log.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            str(setpriv()),
-            "--pdeathsig",
-            "KILL",
-            "--",
-            *command.words,
+            *tied(command.words),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -22,7 +22,7 @@ from serinus.local.fault import faults_file
 from serinus.local.pod import Pod
 from serinus.local.programs import Say
 from serinus.local.rollout import Wanted, next_step
-from serinus.stores.pods import ARMS, Pods, PodStatus, pods_file, write_pods
+from serinus.stores.pods import ARMS, Pods, PodStatus, canonical, write_pods
 from serinus.stores.process import Identity
 from serinus.stores.revisions import Store
 
@@ -157,7 +157,7 @@ class Node:
             return
         observed = {arm: wanted.revision for arm, wanted in self._wanted.items()}
         pods = Pods(now, self.site.supervisor, tuple(CATALOGUE), observed, said)
-        write_pods(pods_file(self.folder), pods)
+        write_pods(self.folder, pods)
         self._said, self._said_at = said, now
 
     async def _pause(self) -> None:
@@ -191,4 +191,4 @@ def _parsed(revision: int, content: bytes, where: str) -> Wanted:
         raise ValueError(f"{where}: no template with a version and replicas ({cause})") from cause
     if not (isinstance(version, str) and isinstance(replicas, int) and replicas >= 0):
         raise ValueError(f"{where}: version {version!r} and replicas {replicas!r} are not a name and a count")
-    return Wanted(json.dumps(template, sort_keys=True), version, 0 if held.get("removed") else replicas, str(revision))
+    return Wanted(canonical(template), version, 0 if held.get("removed") else replicas, str(revision))

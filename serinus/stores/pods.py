@@ -5,11 +5,13 @@ It only carries words; who starts processes is `serinus.local`, who judges them 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -73,24 +75,25 @@ def _adapter() -> TypeAdapter[Pods]:
     return TypeAdapter(Pods)
 
 
-def pods_file(service_folder: Path) -> Path:
-    return service_folder / "pods.json"
+def canonical(template: Mapping[str, Any]) -> str:
+    """A template as text; equal texts run the same code and config."""
+    return json.dumps(template, sort_keys=True, separators=(",", ":"))
 
 
-def write_pods(path: Path, pods: Pods) -> None:
-    """Replace the file atomically. Not durable: it is of no use after a crash."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+def write_pods(service_folder: Path, pods: Pods) -> None:
+    """Replace `pods.json` atomically. Not durable: it is of no use after a crash."""
+    temporary = service_folder / f".pods.{os.getpid()}.tmp"
     temporary.write_bytes(_adapter().dump_json(pods, indent=1))
-    temporary.replace(path)
+    temporary.replace(service_folder / "pods.json")
 
 
-def read_pods(path: Path) -> Pods | None:
-    """None where nobody has written one.
+def read_pods(service_folder: Path) -> Pods | None:
+    """None where nobody has written `pods.json`.
 
     Raises:
-        ValueError: not such a file
+        ValueError: it is something else
     """
     try:
-        return _adapter().validate_json(path.read_bytes())
+        return _adapter().validate_json((service_folder / "pods.json").read_bytes())
     except FileNotFoundError:
         return None
