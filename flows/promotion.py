@@ -21,8 +21,8 @@ from tasks.retry import handed
 from tasks.show import refused
 
 
-@flow(name="promotion", flow_run_name="{why}", validate_parameters=False)
-async def promoting(why: str, before: Moved, chapter: Chapter) -> State[Moved]:
+@flow(name="promotion", flow_run_name="{name}", validate_parameters=False)
+async def promoting(name: str, before: Moved, chapter: Chapter) -> State[Moved]:
     """The chapter of a release that makes its version the stable one; red where the bake fails."""
     after = await chapter.make()
     return after.state(bad="Breached", good="Promoted")

@@ -84,7 +84,7 @@ async def taken_back(engine: Engine, why: str) -> None:
     if not touches_stable(engine.record):
         await close_held(engine, why)
     try:
-        await inside(returning, give_back, Moved(Action(Step.ROLL_BACK, why, "engine", "stopped")))
+        await inside(returning, give_back, Moved(Action(Step.ROLL_BACK, why, "engine", "stopped")), why)
     except Exception as error:
         raise RollbackError(f"{engine.release} is not ended: {error}") from error
 
@@ -93,9 +93,9 @@ async def story(run: Run, wait: bool) -> None:
     """Preflight, phases, then promotion or rollback."""
     moved = await phases(run, wait)
     if moved.promotes:
-        moved = await inside(promoting, make_stable, moved)
+        moved = await inside(promoting, make_stable, moved, f"{run.plan.version} becomes stable")
     if moved.ends:
-        await inside(returning, give_back, moved)
+        await inside(returning, give_back, moved, moved.reason)
 
 
 async def phases(run: Run, wait: bool) -> Moved:

@@ -22,11 +22,11 @@ from tasks.show import refused
 from tasks.undo import undo
 
 
-@flow(name="rollback", flow_run_name="{why}", validate_parameters=False)
-async def returning(why: str, before: Moved, chapter: Chapter) -> State[Moved]:
+@flow(name="rollback", flow_run_name="{name}", validate_parameters=False)
+async def returning(name: str, before: Moved, chapter: Chapter) -> State[Moved]:
     """The chapter of a release that ends it, named after its reason."""
     after = await chapter.make()
-    return Completed(name="Returned", message=f"all traffic on stable: {why}", data=after)
+    return Completed(name="Returned", message=f"all traffic on stable: {name}", data=after)
 
 
 async def give_back(moved: Moved) -> Moved:

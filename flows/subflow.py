@@ -18,6 +18,8 @@ log = logging.getLogger("serinus.subflow")
 OPEN_SECONDS = 2.5
 """Nothing beats meanwhile, and a silent owner loses its release after `Timing.dead_seconds`."""
 LEAVE_SECONDS = 2.5
+PAUSE_SECONDS = 0.2
+"""SQLite answers 503 to a run that is made in the instant in which a task ends, and the client then waits for 2 s."""
 
 Moves = Callable[[Moved], Awaitable[Moved]]
 
@@ -49,15 +51,19 @@ class Chapter:
         return after
 
 
-async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved) -> Moved:
-    """Make these moves inside a subflow that is named after its reason.
+async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved, name: str) -> Moved:
+    """Make these moves inside a subflow.
+
+    Args:
+        name: of the run: what a person reads first, so its reason
 
     Returns:
         what the last move came to; also where the server never heard of it.
     """
+    await asyncio.sleep(PAUSE_SECONDS)
     chapter = Chapter(moves, before)
     run: Any = subflow(
-        before.why, before, chapter, return_state=True
+        name, before, chapter, return_state=True
     )  # Prefect's types know a coroutine of a known flow only
     running: asyncio.Task[Any] = asyncio.create_task(run)
     try:

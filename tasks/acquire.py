@@ -17,7 +17,7 @@ from tasks.show import key, page, told
 GRACE_SECONDS = 60.0
 
 
-@task(task_run_name="acquire {service}", timeout_seconds=GRACE_SECONDS, **RETRIED)
+@task(name="acquire", task_run_name="acquire {service}", timeout_seconds=GRACE_SECONDS, **RETRIED)
 async def owned(service: str, wait_seconds: float, fit: Moved) -> State[Moved]:
     """Write the release's record.
 

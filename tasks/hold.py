@@ -14,7 +14,7 @@ LONGEST_SECONDS = 24 * 3600.0
 GRACE_SECONDS = 60.0
 
 
-@task(task_run_name="hold {what}", timeout_seconds=LONGEST_SECONDS, **RETRIED)
+@task(name="hold", task_run_name="hold {what}", timeout_seconds=LONGEST_SECONDS, **RETRIED)
 async def watched(what: str, before: Moved) -> Moved:
     """Check until the soak is done or something else is to be done; on an abort the traffic is returned here, at once."""
     return told(f"hold {what}", Moved(await soak(wiring.held()), before.weight))

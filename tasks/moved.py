@@ -32,6 +32,11 @@ class Moved:
         return self.action.why
 
     @property
+    def reason(self) -> str:
+        """Why, and where: `error_rate 6.1 % > 1 % at 25 %`."""
+        return f"{self.why} at {self.weight}" if self.weight != "0 %" else self.why
+
+    @property
     def advances(self) -> bool:
         return self.action.step is Step.ADVANCE
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.objects import State as RunState
-from prefect.context import FlowRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 from prefect.settings import get_current_settings
 from prefect.states import Failed
@@ -57,7 +57,8 @@ class Show:
         record = engine.record
         self._rows = [*self._rows[-ROWS:], row(name, moved, record, detail)]
         self._books.card(f"{self._slug}-timeline", "table", json.dumps(self._rows), f"every move of {record.release}")
-        self._emit(name.split()[0], self._rows[-1], record)
+        context = TaskRunContext.get()
+        self._emit(context.task.name if context else slug(name), self._rows[-1], record)
         self.moving()
 
     def moving(self) -> None:
