@@ -205,6 +205,11 @@ def _adapter() -> TypeAdapter[Record]:
     return TypeAdapter(Record)
 
 
+@cache
+def _fixed() -> TypeAdapter[Foreign]:
+    return TypeAdapter(Foreign)
+
+
 def to_json(record: Record) -> bytes:
     """The record as it is stored: compact JSON."""
     return _adapter().dump_json(record)
@@ -216,7 +221,7 @@ def from_json(text: bytes) -> Record | Foreign:
     Raises:
         ValueError: not a record at all
     """
-    head = TypeAdapter(Foreign).validate_json(text)
+    head = _fixed().validate_json(text)
     if head.schema != SCHEMA:
         return head
     try:
