@@ -1,11 +1,10 @@
 # Everything goes through .venv, which .ci/environment.py keeps as uv.lock says; git, make and Python 3.11 to 3.13 suffice.
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := serinus flows tasks tests bench .ci
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test pythons check bench clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +17,9 @@ demo: setup ## Release a good version and take back a bad one, on real traffic
 
 test: setup ## The fast tests, then those on real servers; TEST_ARGS goes to pytest
 	@.ci/tests $(TEST_ARGS)
+
+pythons: setup ## The fast tests on every other Python that is here and that we claim
+	@.ci/pythons $(TEST_ARGS)
 
 check: setup ## Lint, types, import contracts, generated files
 	@.ci/check

@@ -6,7 +6,7 @@
 uv is taken from PATH, else from `.cache`, else installed there by pip; pip is the interpreter's own, else the wheel
 that Python or Debian keeps for new environments, else that wheel fetched from Debian without root. No index is named
 here: pip's settings are read, and uv is told them. It runs on any Python 3, to say what is missing; the environment
-itself takes 3.11 to 3.13.
+itself takes 3.11 to 3.13. uv's own variables hold: UV_PROJECT_ENVIRONMENT is another place, UV_PYTHON another Python.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ OLDEST_UV = (0, 8)
 PYTHONS = "Python 3.11, 3.12 or 3.13"
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
-STAMP = ROOT / ".venv" / ".in-sync-with"
+VENV = ROOT / (os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
+STAMP = VENV / ".in-sync-with"
 DEBIAN_WHEELS = Path("/usr/share/python-wheels")
 
 
@@ -71,7 +72,7 @@ def uv_settings() -> dict[str, str]:
         "ALL_PROXY": pip.get("proxy", ""),
         "UV_INSECURE_HOST": pip.get("trusted-host", ""),
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_PROJECT_ENVIRONMENT": str(ROOT / ".venv"),
+        "UV_PROJECT_ENVIRONMENT": str(VENV),
     }
     kept = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "UV_INDEX_URL")}
     return {**{key: value for key, value in told.items() if value}, **kept}
@@ -151,7 +152,7 @@ def wanted() -> str:
 
 
 def in_sync() -> bool:
-    python = ROOT / ".venv" / "bin" / "python"
+    python = VENV / "bin" / "python"
     return python.exists() and STAMP.exists() and STAMP.read_text().split() == [wanted(), str(ROOT)]
 
 
@@ -160,10 +161,13 @@ def sync() -> None:
     if in_sync():
         return
     uv, settings = find_uv(), uv_settings()
-    if subprocess.run([uv, "python", "find"], cwd=ROOT, env=settings, capture_output=True).returncode:
-        raise Missing(f"{PYTHONS} is needed and none is on PATH; on Debian 12 and newer: apt-get install python3.")
+    asked = settings.get("UV_PYTHON")
+    find = [uv, "python", "find", *([asked] if asked else [])]
+    if subprocess.run(find, cwd=ROOT, env=settings, capture_output=True).returncode:
+        wish = f"Python {asked}" if asked else PYTHONS
+        raise Missing(f"{wish} is needed and none is on PATH; on Debian 12 and newer: apt-get install python3.")
     STAMP.unlink(missing_ok=True)
-    say("Installing what uv.lock names into .venv.")
+    say(f"Installing what uv.lock names into {os.path.relpath(VENV, ROOT)}.")
     index = settings.get("UV_DEFAULT_INDEX", "").rstrip("/")
     if not index or f'registry = "{index}"' in (ROOT / "uv.lock").read_text():
         run([uv, "sync", "--locked", "--quiet"], cwd=ROOT, env=settings)
@@ -177,8 +181,8 @@ def sync_from_mirror(uv: str, settings: dict[str, str]) -> None:
     pins = CACHE / "pins.txt"
     CACHE.mkdir(exist_ok=True)
     run([uv, "export", "--frozen", "--quiet", "--all-groups", "--output-file", str(pins)], cwd=ROOT, env=settings)
-    run([uv, "venv", "--quiet", "--allow-existing", str(ROOT / ".venv")], cwd=ROOT, env=settings)
-    there = {**settings, "VIRTUAL_ENV": str(ROOT / ".venv")}
+    run([uv, "venv", "--quiet", "--allow-existing", str(VENV)], cwd=ROOT, env=settings)
+    there = {**settings, "VIRTUAL_ENV": str(VENV)}
     run([uv, "pip", "sync", "--quiet", str(pins)], cwd=ROOT, env=there)
 
 

@@ -71,6 +71,7 @@ def test_what_is_in_sync_is_left_alone(
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
     monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(environment, "STAMP", tmp_path / ".venv" / "stamp")
     assert not environment.in_sync()
     environment.STAMP.write_text(f"{environment.wanted()} {tmp_path}\n")
