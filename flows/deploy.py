@@ -1,0 +1,113 @@
+"""Deploy `prefect.yaml` to a server; repeatable.
+
+The same as `prefect work-pool create --type process serinus` and `prefect --no-prompt deploy --all`, in a second instead of twenty:
+a platform that starts for a demo does not wait for two more Python processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow, get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from ruamel.yaml import YAML
+
+from serinus.errors import Refused, Unavailable
+
+HERE = Path(__file__).resolve().parent.parent
+TIMEOUT_SECONDS = 60.0
+SCHEDULE_KEYS = {"slug", "cron", "timezone", "active", "parameters"}
+DEPLOYMENT_KEYS = {"name", "description", "entrypoint", "tags", "work_pool", "schedules", "parameters"}
+
+
+def project_file() -> Path:
+    """`prefect.yaml`: of the clone, else the copy that the wheel carries.
+
+    Raises:
+        Refused: neither is there
+    """
+    for place in (HERE / "prefect.yaml", HERE / "deployments" / "prefect.yaml"):
+        if place.is_file():
+            return place
+    raise Refused(f"prefect.yaml is neither in {HERE} nor in {HERE / 'deployments'}: install the project again")
+
+
+def described() -> list[dict[str, Any]]:
+    """The deployments as `prefect.yaml` describes them.
+
+    Raises:
+        Refused: a key that only `prefect deploy` understands
+    """
+    with project_file().open(encoding="utf-8") as file:
+        found: list[dict[str, Any]] = YAML(typ="safe").load(file)["deployments"]
+    for deployment in found:
+        unknown = set(deployment) - DEPLOYMENT_KEYS
+        unknown |= {key for schedule in deployment.get("schedules", []) for key in set(schedule) - SCHEDULE_KEYS}
+        if unknown:
+            raise Refused(f"prefect.yaml, {deployment['name']}: {', '.join(sorted(unknown))} is not deployed from here")
+    return found
+
+
+async def deploy(api_url: str) -> None:
+    """Work pool and deployments, made or brought up to date.
+
+    Args:
+        api_url: of the server, such as `http://127.0.0.1:4200/api`
+
+    Raises:
+        Refused: the server or the file does not take it
+        Unavailable: the server does not answer
+    """
+    try:
+        with temporary_settings({PREFECT_API_URL: api_url}):
+            async with asyncio.timeout(TIMEOUT_SECONDS), get_client() as client:
+                for deployment in described():
+                    await _pool(client, deployment["work_pool"]["name"])
+                    await _deployment(client, deployment)
+    except PrefectHTTPStatusError as cause:
+        raise Refused(f"{api_url} does not take the deployments: {cause}") from cause
+    except (OSError, TimeoutError, RuntimeError) as cause:
+        raise Unavailable(f"{api_url} does not answer: {cause or type(cause).__name__}") from cause
+
+
+async def _pool(client: PrefectClient, name: str) -> None:
+    try:
+        await client.read_work_pool(name)
+    except ObjectNotFound:
+        await client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+
+
+async def _deployment(client: PrefectClient, said: Mapping[str, Any]) -> None:
+    module, _, function = said["entrypoint"].rpartition(".")
+    flow: Flow[..., Any] = getattr(import_module(module), function)
+    await client.create_deployment(
+        flow_id=await client.create_flow(flow),
+        name=said["name"],
+        description=said.get("description"),
+        entrypoint=said["entrypoint"],
+        parameters=said.get("parameters"),
+        parameter_openapi_schema=flow.parameters.model_dump_for_openapi(),
+        enforce_parameter_schema=True,
+        tags=list(said.get("tags", [])),
+        work_pool_name=said["work_pool"]["name"],
+        job_variables=dict(said["work_pool"].get("job_variables", {})),
+        pull_steps=[],
+        schedules=[_schedule(schedule) for schedule in said.get("schedules", [])],
+    )
+
+
+def _schedule(said: Mapping[str, Any]) -> DeploymentScheduleCreate:
+    return DeploymentScheduleCreate(
+        schedule=CronSchedule(cron=said["cron"], timezone=said.get("timezone", "UTC")),
+        active=said.get("active", True),
+        parameters=dict(said.get("parameters", {})),
+        slug=said["slug"],
+    )

@@ -1,0 +1,123 @@
+"""Start a release by its deployment: run here, in this process, or created for a worker. Its history is in the UI either way.
+
+The address of the server is Prefect's own setting; whoever starts says which is meant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import Flow, get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.flow_engine import run_flow_async
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+from prefect.states import Pending
+
+from flows.release import release
+from serinus.errors import Refused, Unavailable
+
+DEPLOYMENT = "release/release"
+CALL = "serinus.call"
+"""Label of a run: which call made it, so that a key that was used before is seen."""
+ASK_SECONDS = 30.0
+END_RETRIES = 12
+"""The end of a run is told to a server that was away for a minute."""
+
+
+@dataclass(frozen=True)
+class Created:
+    """A run of the release's deployment.
+
+    Args:
+        run: as the server made it
+        url: where it can be watched
+        ours: made by this very call; else the same key had made it before
+    """
+
+    run: FlowRun
+    url: str
+    ours: bool
+
+
+def digest(parameters: Mapping[str, Any], key: str) -> str:
+    """The idempotency key: of a person's key and every parameter, as the same key with other parameters returns the old run."""
+    text = json.dumps([key, parameters], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def create(
+    service: str,
+    version: str,
+    policy: Mapping[str, Any] | None = None,
+    *,
+    key: str,
+    if_busy: str = "refuse",
+    here: bool,
+) -> Created:
+    """Create the run, once for each key.
+
+    Args:
+        policy: as its file reads; None: the deployed one
+        key: the same key with the same parameters is the same release
+        here: it will be run by `run_here`; else a worker takes it
+
+    Raises:
+        Refused: the deployment is not there, or does not take these parameters
+        Unavailable: the server does not answer
+    """
+    given = {"service": service, "version": version, "policy": policy, "if_busy": if_busy}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    try:
+        async with asyncio.timeout(ASK_SECONDS), get_client() as client:
+            run = await _create(client, parameters, digest(parameters, key), here)
+    except ObjectNotFound as cause:
+        raise Refused(f"the deployment {DEPLOYMENT} is not on this server: prefect --no-prompt deploy --all") from cause
+    except PrefectHTTPStatusError as cause:
+        raise Refused(f"the server does not take the release: {cause.response.text.strip()}") from cause
+    except (OSError, TimeoutError, RuntimeError) as cause:
+        raise Unavailable(f"the Prefect server does not answer: {cause or type(cause).__name__}") from cause
+    return run
+
+
+async def _create(client: PrefectClient, parameters: dict[str, Any], key: str, here: bool) -> Created:
+    deployment = await client.read_deployment_by_name(DEPLOYMENT)
+    mine = secrets.token_hex(8)
+    run = await client.create_flow_run_from_deployment(
+        deployment.id,
+        parameters=parameters,
+        name=f"{parameters['service']} {parameters['version']}",
+        idempotency_key=key,
+        state=Pending() if here else None,
+        labels={CALL: mine},
+    )
+    return Created(run, address(run), run.labels.get(CALL) == mine)
+
+
+async def run_here(created: Created) -> State[Any]:
+    """Run it in this process, to its end.
+
+    Returns:
+        the state in which it ended: `Promoted`, `RolledBack`, `Refused`, `Fenced`, `RollbackFailed`. What the traffic does is the
+        record's word, also where the server is gone and the state cannot be told to it.
+    """
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: END_RETRIES}):
+        flow: Flow[..., Any] = release
+        state = await run_flow_async(flow, created.run, dict(created.run.parameters), return_type="state")
+    if state is None:
+        raise Unavailable(f"{created.url} ended without a state")
+    return state
+
+
+def address(run: FlowRun) -> str:
+    """The run's page."""
+    settings = get_current_settings()
+    ui = settings.ui_url or (settings.api.url or "").removesuffix("/").removesuffix("/api")
+    return f"{ui}/runs/flow-run/{run.id}"
