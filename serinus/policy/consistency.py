@@ -10,7 +10,8 @@ from itertools import pairwise
 
 from serinus.errors import Problem
 from serinus.policy import query, reach
-from serinus.policy.model import LATENCY, Asked, Content, Gates, LatencyGate, RateLimits, SuccessGate, asked
+from serinus.policy.gate import LATENCY, Asked, Gates, LatencyGate, RateLimits, SuccessGate, asked
+from serinus.policy.model import Content
 from serinus.policy.settle import planned_seconds, scrape_seconds
 from serinus.policy.unit import show_percent, show_seconds
 from serinus.release.plan import Inconclusive

@@ -16,9 +16,10 @@ from typing import Any
 
 from serinus.errors import PolicyError, Problem
 from serinus.policy import consistency, document, preset, structure
-from serinus.policy.model import SERVICE, Policy
+from serinus.policy.model import Policy
 from serinus.policy.settle import to_plan
 from serinus.policy.unit import shown
+from serinus.policy.value import SERVICE
 
 __all__ = ["Policy", "by_name", "parse", "read", "to_plan"]
 

@@ -1,90 +1,27 @@
-"""What a policy may say: its keys, their units and their defaults.
+"""What a policy may say: its sections, their units and their defaults.
 
 Holds only what is built. Whether the values fit together is `consistency`; what they come to for one release is `settle`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from serinus.analysis.threshold import Guards
 from serinus.errors import Problem
 from serinus.policy import unit
+from serinus.policy.gate import Gates
+from serinus.policy.value import WORD, Count, Duration, Part, Percent, Portion, Service, Span, wrong
 from serinus.release.plan import Inconclusive, OnDrift, Orphan
 
-SERVICE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-LATENCY = re.compile(r"latency_p([1-9]\d?(?:\.\d{1,3})?)")
-"""Latency gates bear their quantile in their name: `latency_p99`, `latency_p99.9`."""
 
-
-def wrong(found: str, right: str) -> PydanticCustomError:
-    """An error of pydantic's that carries the two halves of a `Problem`."""
-    return PydanticCustomError("policy", "{found}; {right}", {"found": found, "right": right})
-
-
-def _reader(read: Callable[[Any], float], least: float, most: float, right: str) -> BeforeValidator:
-    def number(value: Any) -> float:
-        try:
-            result = read(value)
-        except unit.UnitError as error:
-            raise wrong(error.found, error.right) from None
-        if not least <= result <= most:
-            raise wrong(f"{unit.shown(value)} is out of range", right)
-        return result
-
-    return BeforeValidator(number)
-
-
-def _text(pattern: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples)})
-
-
-_DURATION = _text(unit.DURATION_PATTERN, "15s", "5m", "1h")
-_PERCENT = _text(unit.PERCENT_PATTERN, "5%", "0.1%")
-Duration = Annotated[float, _reader(unit.seconds, 0, 1e12, ""), _DURATION]
-"""Seconds, 0 allowed."""
-Span = Annotated[float, _reader(unit.seconds, 0.001, 1e12, "write a duration above zero, such as 15s"), _DURATION]
-"""Seconds, above 0."""
-Percent = Annotated[float, _reader(unit.percent, 0, 100, "write 0% to 100%"), _PERCENT]
-"""Percent, 0 to 100."""
-Portion = Annotated[float, _reader(unit.percent, 0, 1000, "write 0% to 1000%"), _PERCENT]
-"""Percent of something, may exceed 100."""
-Count = Annotated[int, Field(strict=True, ge=1)]
-
-
-def _kind(word: str) -> BeforeValidator:
+def _long(word: str) -> Callable[[Any], Any]:
     """`local` is short for `{local: {}}`."""
-    return BeforeValidator(lambda value: {word: {}} if value == word else value, json_schema_input_type=Any)
-
-
-def _choice(value: Any) -> Any:
-    """A word that an older YAML reader took for a truth value is named as that."""
-    if isinstance(value, bool):
-        raise wrong(f"`{str(value).lower()}` is a truth value", "write the word in quotes, such as 'off' or 'on'")
-    return value
-
-
-def _service(value: Any) -> Any:
-    if not isinstance(value, str) or not re.fullmatch(SERVICE, value):
-        right = "write small letters, digits and dashes, at most 63, such as api-gateway"
-        raise wrong(f"{unit.shown(value)} is no service name", right)
-    return value
-
-
-Service = Annotated[str, BeforeValidator(_service), _text(f"^{SERVICE}$", "api-gateway")]
-"""A DNS label."""
-
-
-class Part(BaseModel):
-    """A mapping of the policy: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    return lambda value: {word: {}} if value == word else value
 
 
 class Local(Part):
@@ -142,134 +79,8 @@ class Telemetry(Part):
 
     prometheus: Prometheus | None = None
     """Left out: the local platform's own."""
-    source: Annotated[Literal["envoy"], BeforeValidator(_choice)] = "envoy"
+    source: Annotated[Literal["envoy"], WORD] = "envoy"
     """Whose counters are read."""
-
-
-class ShareGate(Part):
-    """At most so much of the requests."""
-
-    max: Percent | None = None
-    """Beyond it a window has failed; 0% means: none that stable does not have too."""
-    abort_above: Percent | None = None
-    """Beyond it the release is taken back at once."""
-    warm_up: Duration | None = None
-    """How long after a weight change this gate is not asked; default 0s."""
-
-
-class SuccessGate(Part):
-    """At least so much of the requests."""
-
-    min: Percent | None = None
-    """Below it a window has failed."""
-    abort_below: Percent | None = None
-    """Below it the release is taken back at once."""
-    warm_up: Duration | None = None
-    """How long after a weight change this gate is not asked; default 0s."""
-
-
-class LatencyGate(Part):
-    """The quantile in the gate's name takes at most so long."""
-
-    max: Span | None = None
-    """Beyond it a window has failed."""
-    abort_above: Span | None = None
-    """Beyond it the release is taken back at once."""
-    warm_up: Duration | None = None
-    """How long after a weight change this gate is not asked; default `checks.warm_up`."""
-
-
-RateLimits = ShareGate | SuccessGate | LatencyGate
-Written = Annotated[str | float | int, WithJsonSchema({"type": ["string", "number"], "examples": [100, "500ms", "5%"]})]
-"""A limit on a query's number: bare where `unit` is no unit of ours, else with it."""
-
-
-def _not_truth(value: Any) -> Any:
-    if isinstance(value, bool) or value is None:
-        raise wrong(f"{unit.shown(value)} is not a number", "write a number, or one with the query's unit")
-    return value
-
-
-Limit = Annotated[Written | None, BeforeValidator(_not_truth)]
-
-
-class QueryGate(Part):
-    """A PromQL query of your own that gives one number at each check."""
-
-    name: Annotated[str, Field(min_length=1, max_length=63)]
-    """Its name everywhere: in verdicts, evidence and reports."""
-    query: Annotated[str, Field(min_length=1, max_length=4000)]
-    """PromQL; `$canary` and `$stable` stand for the label selectors of each."""
-    max: Limit = None
-    """Above it a window has failed."""
-    min: Limit = None
-    """Below it a window has failed."""
-    abort_above: Limit = None
-    """Above it the release is taken back at once."""
-    abort_below: Limit = None
-    """Below it the release is taken back at once."""
-    unit: Annotated[str, Field(max_length=32)] = ""
-    """The number's unit: `s`, `ms`, `%`, `ratio`, or any word for people; limits of the first four are written with a unit."""
-
-
-def _gate(value: Any) -> Any:
-    """`off` takes a gate away; nothing at all is a slip."""
-    if value is None:
-        raise wrong("nothing stands here", "write its limits, or `off`")
-    if value is False:
-        raise wrong("`false` is a truth value", "write `off` in quotes to take a gate away")
-    return None if value == "off" else value
-
-
-OFF = BeforeValidator(_gate)
-
-
-class Gates(Part):
-    """What is asked at each check. `off` takes a gate away that a preset or the policy's own gates bring."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
-    __pydantic_extra__: dict[str, Annotated[LatencyGate | None, OFF]]
-
-    success_rate: Annotated[SuccessGate | None, OFF] = None
-    """Requests not answered with 5xx."""
-    error_rate: Annotated[ShareGate | None, OFF] = None
-    """Requests answered with 5xx, and those without an answer: refused, reset, timed out."""
-    server_errors: Annotated[ShareGate | None, OFF] = None
-    """Requests answered with 5xx."""
-    custom: tuple[QueryGate, ...] = ()
-    """PromQL queries of your own."""
-
-    def named(self) -> dict[str, RateLimits | None]:
-        """Every rate gate that was written, in this order; None where it is `off`."""
-        order = ("success_rate", "error_rate", "server_errors", *(self.model_extra or {}))
-        return {name: getattr(self, name) for name in order if name in self.model_fields_set}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The gates of one phase, after all that stands above each other.
-
-    Args:
-        rates: limits of each rate gate, by name
-        queries: the custom queries
-    """
-
-    rates: Mapping[str, RateLimits]
-    queries: tuple[QueryGate, ...]
-
-
-def asked(above: Gates, own: Gates) -> Asked:
-    """The gates above, with what `own` names in place of theirs, key by key; custom queries by name."""
-    rates = {name: limits for name, limits in above.named().items() if limits is not None}
-    for name, limits in own.named().items():
-        if limits is None:
-            rates.pop(name, None)
-        elif name in rates:
-            rates[name] = rates[name].model_copy(update={key: getattr(limits, key) for key in limits.model_fields_set})
-        else:
-            rates[name] = limits
-    queries = {query.name: query for query in (*above.custom, *own.custom)}
-    return Asked(rates, tuple(queries.values()))
 
 
 class Phase(Part):
@@ -306,7 +117,7 @@ class Checks(Part):
     """So many failed windows in a row end the release."""
     min_requests: Annotated[Count, Field(le=10**9)] = 50
     """Canary requests without which no phase ends."""
-    guards: Annotated[Guards, BeforeValidator(_choice)] = Guards.STRICT
+    guards: Annotated[Guards, WORD] = Guards.STRICT
     """`strict` guards the limits against chance and shared incidents; `off` applies them as plain numbers."""
     burst: Annotated[
         float | None,
@@ -338,11 +149,11 @@ class Limits(Part):
 class On(Part):
     """What to do where a person might choose either."""
 
-    orphan: Annotated[Orphan, BeforeValidator(_choice)] = Orphan.ROLLBACK
+    orphan: Annotated[Orphan, WORD] = Orphan.ROLLBACK
     """The engine died in a phase: return to stable, or resume."""
-    drift: Annotated[OnDrift, BeforeValidator(_choice)] = OnDrift.ROLLBACK
+    drift: Annotated[OnDrift, WORD] = OnDrift.ROLLBACK
     """Somebody else raised the weight: return to stable, or put it back."""
-    inconclusive: Annotated[Inconclusive, BeforeValidator(_choice)] = Inconclusive.ADVANCE
+    inconclusive: Annotated[Inconclusive, WORD] = Inconclusive.ADVANCE
     """The soak is over and a limit is kept but not certified."""
 
 
@@ -358,13 +169,13 @@ class Content(Part):
 
     service: Service
     """The service's name: small letters, digits and dashes."""
-    workload: Annotated[Workload, _kind("local")]
+    workload: Annotated[Workload, BeforeValidator(_long("local"), json_schema_input_type=Literal["local"] | Workload)]
     """What runs the service."""
-    router: Annotated[Router, _kind("envoy")]
+    router: Annotated[Router, BeforeValidator(_long("envoy"), json_schema_input_type=Literal["envoy"] | Router)]
     """What splits the traffic."""
     telemetry: Telemetry = Telemetry()
     """Where the figures come from."""
-    preset: Annotated[Literal["plan"], BeforeValidator(_choice)] | None = None
+    preset: Annotated[Literal["plan"], WORD] | None = None
     """Phases, gates and checks to start from; keys beside it override its own."""
     phases: Annotated[tuple[Phase, ...], Field(max_length=50)] = ()
     """The weights in their order."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from serinus.errors import Problem
-from serinus.policy.model import QueryGate
+from serinus.policy.gate import QueryGate
 from serinus.policy.unit import UnitError, number, seconds, show_seconds
 
 LIMITS = ("max", "min", "abort_above", "abort_below")

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from serinus.analysis.threshold import ERRORS, SERVER_ERRORS, Bound, Checks, Gates, QueryGate, RateGate, slow
 from serinus.errors import PolicyError, Problem
+from serinus.policy import gate as written
 from serinus.policy import model, query
 from serinus.policy.unit import show_percent, show_seconds, shown
 from serinus.release.plan import Limits, On, Phase, Plan, Target
@@ -56,15 +57,13 @@ def settled(content: model.Content, version: str) -> Plan:
             "version", f"{shown(version)} is no version", "write an image's tag or digest, such as v2 or sha256:..."
         )
         raise PolicyError(content.service, (problem,))
-    warm_up = content.checks.warm_up
     return Plan(
         service=content.service,
         version=version,
         phases=tuple(
-            Phase(Weight.of(phase.weight), phase.soak, gates(model.asked(content.gates, phase.gates), warm_up))
-            for phase in content.phases
+            Phase(Weight.of(phase.weight), phase.soak, gates(content, phase.gates)) for phase in content.phases
         ),
-        bake=Phase(NOTHING, content.bake, gates(model.asked(content.gates, model.Gates()), warm_up)),
+        bake=Phase(NOTHING, content.bake, gates(content, written.Gates())),
         checks=_checks(content),
         limits=_limits(content),
         on=On(content.on.orphan, content.on.drift, content.on.inconclusive),
@@ -105,18 +104,28 @@ def rehearsed(plan: Plan, speed: float) -> Plan:
     )
 
 
-def gates(asked: model.Asked, latency_warm_up: float) -> Gates:
-    """One phase's gates as the analysis takes them."""
-    rates = (_rate(name, limits, latency_warm_up) for name, limits in asked.rates.items())
-    return Gates(tuple(rates), tuple(_query(gate) for gate in asked.queries))
+def gates(content: model.Content, own: written.Gates) -> Gates:
+    """The gates of a phase that names `own`, as the analysis takes them."""
+    general = {gate.name: gate.limit for gate in _rates(content, written.Gates())}
+    rates = (
+        replace(gate, slo=general.get(gate.name)) if gate.limit is not None and gate.limit.allowed == 0 else gate
+        for gate in _rates(content, own)
+    )
+    queries = written.asked(content.gates, own).queries
+    return Gates(tuple(rates), tuple(_query(gate) for gate in queries))
 
 
-def _rate(name: str, limits: model.RateLimits, latency_warm_up: float) -> RateGate:
-    if isinstance(limits, model.SuccessGate):
+def _rates(content: model.Content, own: written.Gates) -> tuple[RateGate, ...]:
+    rates = written.asked(content.gates, own).rates
+    return tuple(_rate(name, limits, content.checks.warm_up) for name, limits in rates.items())
+
+
+def _rate(name: str, limits: written.RateLimits, latency_warm_up: float) -> RateGate:
+    if isinstance(limits, written.SuccessGate):
         limit = None if limits.min is None else _at_least(limits.min, "min")
         abort = None if limits.abort_below is None else _at_least(limits.abort_below, "abort below")
         return RateGate(name, limit, abort, limits.warm_up or 0.0)
-    if isinstance(limits, model.LatencyGate):
+    if isinstance(limits, written.LatencyGate):
         allowed = _fraction(100 - quantile(name))
         limit = None if limits.max is None else Bound(slow(limits.max), allowed, f"max {show_seconds(limits.max)}")
         edge = limits.abort_above
@@ -130,9 +139,7 @@ def _rate(name: str, limits: model.RateLimits, latency_warm_up: float) -> RateGa
 
 def quantile(name: str) -> float:
     """The percentile that a latency gate's name says: 99 for `latency_p99`."""
-    match = model.LATENCY.fullmatch(name)
-    assert match is not None, "the structure was examined before"
-    return float(match[1])
+    return float(name.removeprefix("latency_p"))
 
 
 def _fraction(percent: float) -> float:
@@ -147,7 +154,7 @@ def _at_least(percent: float, word: str) -> Bound:
     return Bound(SERVER_ERRORS, _fraction(100 - percent), f"{word} {show_percent(percent)}")
 
 
-def _query(gate: model.QueryGate) -> QueryGate:
+def _query(gate: written.QueryGate) -> QueryGate:
     given = query.limits(gate)
     return QueryGate(
         name=gate.name,

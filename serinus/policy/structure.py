@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from serinus.errors import Problem
-from serinus.policy.model import LATENCY, Content, Gates, Router, Workload
+from serinus.policy.gate import LATENCY, Gates
+from serinus.policy.model import Content, Router, Workload
 from serinus.policy.unit import shown
 
 Location = tuple[int | str, ...]
@@ -52,7 +53,7 @@ def examined(data: Mapping[str, Any]) -> tuple[Content, tuple[Problem, ...], fro
     bad = frozenset(
         str(place[0]) for place in (*(place for place, _ in strangers), *(e["loc"] for e in errors)) if place
     )
-    sound = {key: value for key, value in data.items() if key not in bad}
+    sound = {key: value for key, value in data.items() if isinstance(key, str) and key not in bad}
     return Content.model_validate({**STAND_IN, **sound}), problems, bad
 
 
@@ -112,8 +113,10 @@ def unknown_key(location: Location, known: Sequence[str]) -> Problem:
 
 def nearest(key: str, known: Sequence[str]) -> str | None:
     """The known key that was probably meant."""
-    near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.7)
-    return near[0] if near else None
+    word = key.lower().replace("-", "_")
+    begun = (name for name in known if len(word) > 2 and (name.startswith(word) or word.startswith(name)))
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
+    return near[0] if near else next(begun, None)
 
 
 def _unknown_gates(data: Mapping[str, Any]) -> Iterator[tuple[Location, Problem]]:

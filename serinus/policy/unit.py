@@ -13,9 +13,11 @@ LONGEST_SECONDS = 366 * 86_400.0
 """Longer is a slip of the pen."""
 
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION = re.compile(r"(?=\d)(?:\d+(?:\.\d+)?h)?(?:\d+(?:\.\d+)?m(?!s))?(?:\d+(?:\.\d+)?s)?(?:\d+(?:\.\d+)?ms)?")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_DURATION = re.compile(
+    r"(?=\d)(?:\d+(?:\.\d+)?h)?(?:\d+(?:\.\d+)?m(?!s))?(?:\d+(?:\.\d+)?s)?(?:\d+(?:\.\d+)?ms)?", re.ASCII
+)
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)", re.ASCII)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%", re.ASCII)
 
 DURATION_PATTERN = r"^(?=\d)(\d+(\.\d+)?h)?(\d+(\.\d+)?m(?!s))?(\d+(\.\d+)?s)?(\d+(\.\d+)?ms)?$"
 """The same for JSON schema."""
@@ -38,7 +40,7 @@ def _bare(value: Any) -> str | None:
     if isinstance(value, int | float):
         return f"{value:g}"
     text = str(value).strip()
-    return text if re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text) else None
+    return text if re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text, re.ASCII) else None
 
 
 def shown(value: Any) -> str:
