@@ -126,6 +126,7 @@ def test_killed_anywhere_and_the_guard_too(first: int, second: int, third: int) 
         dying(world, first, second, third)
         when = await died(world)
         await ended_by_guards(world)
+        world.on_call = lambda call: None
         await whole(world, when)
 
     asyncio.run(run())
