@@ -71,7 +71,7 @@ def _problems(errors: Sequence[ErrorDetails]) -> Iterator[Problem]:
     """A problem an error; a missing key that stands there misspelt is told once."""
     unknown = [error["loc"] for error in errors if error["type"] == "extra_forbidden"]
     misspelt = {(*loc[:-1], nearest(str(loc[-1]), _keys(loc[:-1]))) for loc in unknown}
-    kinds = {loc[:-1] for loc in unknown if _model(loc[:-1]) in (Workload, Router)}
+    kinds = {loc[:-1] for loc in unknown if model_at(loc[:-1]) in (Workload, Router)}
     for error in errors:
         loc = error["loc"]
         if error["type"] == "missing" and (loc in misspelt or loc[:-1] in kinds):
@@ -132,7 +132,7 @@ def _unknown_gates(data: Mapping[str, Any]) -> Iterator[tuple[Location, Problem]
                 yield (*place, name), unknown_key((*place, name), known)
 
 
-def _model(location: Location) -> type[BaseModel] | None:
+def model_at(location: Location) -> type[BaseModel] | None:
     """The model that stands at a place of the policy; None where there is a plain value or mapping."""
     here: type[BaseModel] | None = Content
     for step in location:
@@ -155,12 +155,12 @@ def _keys(location: Location) -> tuple[str, ...]:
         return (
             ("max", "abort_above", "warm_up") if location[-1] != "success_rate" else ("min", "abort_below", "warm_up")
         )
-    model = _model(location)
+    model = model_at(location)
     return tuple(model.model_fields) if model is not None else ()
 
 
 def _describe(location: Location) -> str:
-    model = _model(location[:-1])
+    model = model_at(location[:-1])
     field = model.model_fields.get(str(location[-1])) if model is not None else None
     text = field.description if field is not None and field.description else "a value"
     return text[0].lower() + text[1:].rstrip(".")

@@ -84,8 +84,14 @@ def test_warm_up_is_latencys_unless_a_gate_names_its_own() -> None:
 
 
 def test_a_query_keeps_its_words_and_its_unit() -> None:
-    query = {"name": "slowest", "query": "max(took_seconds{$canary})", "unit": "s", "max": "500ms", "abort_above": "2s"}
-    deeper = {"name": "depth", "query": "max(depth{$canary})", "max": 10}
+    query: dict[str, Any] = {
+        "name": "slowest",
+        "query": "max(took_seconds{$canary})",
+        "unit": "s",
+        "max": "500ms",
+        "abort_above": "2s",
+    }
+    deeper: dict[str, Any] = {"name": "depth", "query": "max(depth{$canary})", "max": 10}
     own = [{"weight": "5%", "soak": "5m", "gates": {"custom": [deeper]}}, *phases("100%")]
     plan = a_plan(gates={"custom": [query, {**deeper, "max": 100}]}, phases=own)
     slowest = QueryGate("slowest", query["query"], maximum=0.5, abort_above=2, unit="s")

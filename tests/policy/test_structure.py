@@ -137,9 +137,10 @@ def test_an_older_yaml_reader_is_named() -> None:
 
 
 def test_a_policy_is_a_mapping_with_words() -> None:
-    for data in ([], "shop", None, 5):
+    nothing: tuple[Any, ...] = ([], "shop", None, 5)
+    for data in nothing:
         with pytest.raises(PolicyError, match="not a mapping"):
-            parse(data)  # type: ignore[arg-type]
+            parse(data)
     with pytest.raises(PolicyError, match="a key is not a word"):
         parse({**SHORTEST, 5: 5})  # type: ignore[dict-item]
 
