@@ -138,6 +138,9 @@ class FakeRouter:
     def _put(self, weight: Weight, mark: Mark | None, seen: Route) -> Route:
         if self._world.holds(Fault.ROUTER_REFUSES):
             raise Refused("the route may not be written: it lacks the right `update`")
+        if self._world.holds(Fault.ROUTER_LATE):
+            self._world.at(self._world.now + self._world.late_seconds, lambda: self._land_late(weight, mark, seen))
+            raise Unavailable("router.write: no answer in time")
         if _beaten(self._world, "router"):
             self._land(self._weight, self._mark, by="somebody else")
         if seen.version != str(self._version):
@@ -146,6 +149,10 @@ class FakeRouter:
         if self._world.holds(Fault.ROUTER_LOSES_ANSWERS):
             raise Unavailable("router.write: no answer in time")
         return self._route()
+
+    def _land_late(self, weight: Weight, mark: Mark | None, seen: Route) -> None:
+        if seen.version == str(self._version):
+            self._land(weight, mark, by="us, late")
 
     def _land(self, weight: Weight, mark: Mark | None, by: str) -> None:
         self._weight, self._mark = weight, mark
@@ -232,7 +239,7 @@ class FakeWorkload:
 class FakeMetrics:
     """`ports.Metrics`: what the last scrape saw; one target counts for both arms, as Envoy does.
 
-    Like Envoy, it has no series before its first event.
+    Like Envoy, it has requests from the start, and no other series before its first event.
     """
 
     def __init__(self, world: World, target: str = "envoy:9901") -> None:
@@ -280,6 +287,9 @@ class FakeLedger:
 
     async def write(self, record: Record, seen: str | None) -> Kept:
         await _called(self._world, "ledger.write", Fault.LEDGER_DOWN)
+        if self._world.holds(Fault.LEDGER_LATE):
+            self._world.at(self._world.now + self._world.late_seconds, lambda: self._land_late(record, seen))
+            raise Unavailable("ledger.write: no answer in time")
         if _beaten(self._world, "ledger"):
             self._version += 1
             raise Conflict("the record was written in between")
@@ -338,6 +348,10 @@ class FakeLedger:
             return Kept(from_json(self._bytes), str(self._version))
         except ValueError as cause:
             raise Refused(f"version {self._version} is no record: {cause}") from cause
+
+    def _land_late(self, record: Record, seen: str | None) -> None:
+        if seen == self._at():
+            self._land(record)
 
     def _land(self, record: Record) -> None:
         self._bytes = to_json(record)

@@ -84,6 +84,46 @@ async def test_faults_hold_for_their_time() -> None:
     assert world.serving == Weight.of(50)
 
 
+@pytest.mark.parametrize("beaten", [True, False])
+async def test_a_late_write_lands_unless_somebody_wrote_before(beaten: bool) -> None:
+    world = a_world(late_seconds=2)
+    seen = await world.router.read()
+    world.inject(Fault.ROUTER_LATE, until=0.5)
+    with pytest.raises(Unavailable):
+        await world.router.write(Mark("r-1", 1, 1, Mode.OPEN, Weight.of(5)), seen)
+    await world.clock.sleep(1)
+    assert (await world.router.read()) == seen
+    if beaten:
+        await world.router.restore("", seen)
+    await world.clock.sleep(1)
+    assert (await world.router.read()).weight == Weight.of(0 if beaten else 5)
+
+
+async def test_before_its_first_event_a_figure_is_absent() -> None:
+    world = a_world(rate=0)
+    assert {(c.figure, c.value) for c in (await world.metrics.read()).counters} == {(REQUESTS, 0.0)}
+    world.inject(Fault.TARGET_DOWN, at=2)
+    await world.clock.sleep(5)
+    reading = await world.metrics.read()
+    assert not any(reading.targets.values())
+    assert {reading.now - counter.at for counter in reading.counters} == {4.0}
+    assert await world.metrics.until_scrape() == 1.0
+
+
+async def test_a_version_that_never_gets_ready_never_replaces_stable() -> None:
+    world = a_world(versions={"v1": Version(), "v2": Version(ready_after=float("inf"))})
+    seen = await world.workload.stable()
+    await world.workload.put_stable(world.template("v2"), Note("r-1", 1, "new"), seen)
+    await world.clock.sleep(100)
+    side = await world.workload.stable()
+    assert (side.ready, side.settled) == (0, False)
+    assert {pod.version for pod in side.pods} == {"v1"}
+    with pytest.raises(Conflict):
+        await world.workload.put_stable(seen.template, Note("r-1", 1, "undone"), seen)
+    await world.workload.put_stable(seen.template, Note("r-1", 1, "undone"), side)
+    assert (await world.workload.stable()).settled
+
+
 async def test_a_canary_without_ready_pods_fails_every_request() -> None:
     world = a_world(rate=100)
     await open_at(world, 100)

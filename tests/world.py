@@ -27,10 +27,12 @@ class Fault(StrEnum):
     ROUTER_DOWN = "router unavailable"
     ROUTER_REFUSES = "router refuses writes"
     ROUTER_LOSES_ANSWERS = "a write of the router lands, its answer is lost"
+    ROUTER_LATE = "a write of the router is not answered, and lands later if nobody wrote before"
     ROUTER_CUT_OFF = "the proxy does not take up what is written"
     ROUTER_REJECTS = "the proxy rejects what is written"
     LEDGER_DOWN = "ledger unavailable"
     LEDGER_LOSES_ANSWERS = "a write of the ledger lands, its answer is lost"
+    LEDGER_LATE = "a write of the ledger is not answered, and lands later if nobody wrote before"
     EVIDENCE_DOWN = "evidence cannot be written"
     WORKLOAD_DOWN = "workload unavailable"
     METRICS_DOWN = "metrics do not answer"
@@ -129,6 +131,7 @@ class World:
         edges: latency edges in seconds, the buckets of the histogram
         rollout_seconds: how long stable takes to replace all its pods
         route_lag: seconds until the proxy serves by a write
+        late_seconds: how long a write stays in flight under `ROUTER_LATE` and `LEDGER_LATE`
     """
 
     def __init__(
@@ -143,6 +146,7 @@ class World:
         edges: tuple[float, ...] = (0.1, 0.5, 2.0),
         rollout_seconds: float = 3.0,
         route_lag: float = 0.0,
+        late_seconds: float = 1.5,
         clock: FakeClock | None = None,
     ) -> None:
         self.rate = rate
@@ -151,6 +155,7 @@ class World:
         self.edges = edges
         self.rollout_seconds = rollout_seconds
         self.route_lag = route_lag
+        self.late_seconds = late_seconds
         self.clock = clock or FakeClock()
         self.clock.passing = self.advance
         self.random = None if seed is None else random.Random(seed)
@@ -170,11 +175,11 @@ class World:
         self.stable_puts: list[StablePut] = []
         self.serving = NOTHING
         """The weight that the proxy serves by; `routes[-1]` once taken up."""
-        self.counters: Tally[tuple[Arm, str]] = Tally()
+        self.counters: Tally[tuple[Arm, str]] = Tally({(arm, REQUESTS): 0 for arm in Arm})
         self.served: Tally[Arm] = Tally()
         """Requests whatever the metrics say."""
         self.failed: Tally[Arm] = Tally()
-        self.scraped: dict[tuple[Arm, str], float] = {}
+        self.scraped: dict[tuple[Arm, str], float] = dict(self.counters)
         self.scraped_at = 0.0
         self.target_up = True
         self._carry: dict[object, float] = {}

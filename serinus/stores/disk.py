@@ -40,7 +40,7 @@ def saying(what: str) -> Iterator[None]:
         where = f" ({cause.filename})" if cause.filename else ""
         words = f"{what}: {os.strerror(cause.errno) if cause.errno else cause}{where}"
         if cause.errno in FULL:
-            raise Unavailable(f"{words}; nothing was changed, free some space") from cause
+            raise Unavailable(f"{words}; free some space") from cause
         if cause.errno in _LATER:
             raise Unavailable(words) from cause
         raise Refused(words) from cause

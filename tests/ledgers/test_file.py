@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from serinus.errors import Refused, Unavailable
 from serinus.ledgers.file import FileLedger
 from serinus.release.evidence import verify
 from serinus.settings import Folders
+from serinus.stores import disk
 from tests.conftest import fill
 from tests.ledgers.test_contract import a_record, an_ask, some_lines
 
@@ -99,10 +101,6 @@ async def test_on_a_full_disk_what_is_missing_comes_later(small_disk: Path) -> N
 
 
 async def test_a_bounded_wait_for_a_disk_that_hangs(ledger: FileLedger, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
-    from serinus.stores import disk
-
     released = threading.Event()
     monkeypatch.setattr(disk, "CALL_SECONDS", 0.05)
     monkeypatch.setattr(ledger._store, "read", lambda: released.wait(30) and None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -86,6 +87,20 @@ def test_processes_that_count_together_lose_nothing(store: Store) -> None:
     assert [racer.wait(timeout=60) for racer in racers] == [0, 0, 0]
     assert store.read() == (180, b"180")
     assert not list(store.folder.glob(".draft-*"))
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_store(store: Store) -> None:
+    code = "import sys; from tests.stores.test_revisions import increment; increment(sys.argv[1], 10**6)"
+    for kills in range(1, 5):
+        writer = subprocess.Popen([sys.executable, "-c", code, str(store.folder)])
+        goal = (store.read() or (0, b""))[0] + 20 * kills
+        while (store.read() or (0, b""))[0] < goal:
+            assert writer.poll() is None
+        writer.kill()
+        writer.wait(timeout=60)
+        number, content = store.read() or (0, b"")
+        assert content == b"%d" % number
+        assert store.write(b"%d" % (number + 1), number) == number + 1
 
 
 def test_old_names_go_and_the_newest_hundred_stay(store: Store) -> None:
@@ -206,8 +221,6 @@ def test_what_is_larger_than_was_laid_by_changes_nothing(small_disk: Path) -> No
 @pytest.mark.parametrize("code", ["ENOSPC", "EDQUOT"])
 def test_a_full_disk_where_none_can_be_mounted(store: Store, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """The same at the seam of the operating system: nothing new can be filled, what was laid by can."""
-    import errno
-
     store.write(b"one", 0)
     store.reserve()
     write = os.write
