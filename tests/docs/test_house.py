@@ -25,7 +25,14 @@ TASK_POLICY = ("retries", "retry_condition_fn", "timeout_seconds", "cache_policy
 
 def tracked() -> list[Path]:
     """The files that a clone has."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
     return [Path(name) for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
 
 
