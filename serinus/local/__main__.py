@@ -9,15 +9,9 @@ import sys
 from pathlib import Path
 
 from serinus.errors import SerinusError
-from serinus.local.service import Service
+from serinus.local.service import Service, service_from
 from serinus.local.supervisor import Guard, Options, up
 from serinus.settings import Folders
-
-
-def service_from(text: str) -> Service:
-    """`name[:version[:replicas[:port]]]`. Raises SerinusError, or ValueError for a count that is none."""
-    name, version, replicas, port = (*text.split(":"), "", "", "", "")[:4]
-    return Service(name, version or "v1", int(replicas or 2), int(port) if port else None)
 
 
 def run(folders: Folders, services: tuple[Service, ...], options: Options, guard: Guard | None) -> int:
@@ -56,9 +50,10 @@ def main() -> int:
     folders = Folders.resolve() if given.state is None else Folders.at(given.state)
     try:
         services = tuple(service_from(text) for text in given.service)
-    except (SerinusError, ValueError) as problem:
+        options = Options(given.scrape, given.prefect_port, given.prometheus_port)
+    except SerinusError as problem:
         parser.error(str(problem))
-    return run(folders, services, Options(given.scrape, given.prefect_port, given.prometheus_port), None)
+    return run(folders, services, options, None)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -40,7 +41,10 @@ class Command:
 
 @dataclass(slots=True)
 class Register:
-    """Every child that runs, in a file: what a later supervisor ends if this one is killed and the kernel did not."""
+    """Every child that runs, in a file: what a later supervisor ends if this one is killed and the kernel did not.
+
+    The second line of defence behind `tied`: a full disk is no reason to lose a child that was just started.
+    """
 
     path: Path
     _running: dict[int, Identity] = field(default_factory=dict)
@@ -55,8 +59,9 @@ class Register:
 
     def _write(self) -> None:
         temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps([asdict(identity) for identity in self._running.values()]))
-        temporary.replace(self.path)
+        with suppress(OSError):
+            temporary.write_text(json.dumps([asdict(identity) for identity in self._running.values()]))
+            temporary.replace(self.path)
 
 
 def registered(path: Path) -> tuple[Identity, ...]:

@@ -44,6 +44,19 @@ class Service:
             raise Refused(f"{self.replicas} instances of {self.name}: 1 to 20 are possible here")
 
 
+def service_from(text: str) -> Service:
+    """The service of `name[:version[:replicas[:port]]]`.
+
+    Raises:
+        Refused: it is not written so
+    """
+    parts = text.split(":")
+    name, version, replicas, port = (*parts, "", "", "", "")[:4]
+    if len(parts) > 4 or not (replicas or "2").isdecimal() or not (port or "1").isdecimal():
+        raise Refused(f"{text!r} is not name[:version[:replicas[:port]]], such as shop:v1:2")
+    return Service(name, version or "v1", int(replicas or 2), int(port) if port else None)
+
+
 def begin(folders: Folders, service: Service) -> None:
     """Stable's store and the route, where there are none yet. Blocks."""
     stable = Store(folders.service(service.name) / STABLE)

@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,11 +47,18 @@ class Options:
     Args:
         scrape_seconds: how often Prometheus looks at Envoy
         prefect_port, prometheus_port: demanded ones; None is any free one
+
+    Raises:
+        Refused: no such interval
     """
 
     scrape_seconds: float = 1.0
     prefect_port: int | None = None
     prometheus_port: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.scrape_seconds <= 300:
+            raise Refused(f"Prometheus can look every 0.1 s to 5 min, not every {self.scrape_seconds:g} s")
 
 
 @dataclass(slots=True)
@@ -76,15 +83,16 @@ async def up(
     """Run the platform until cancelled; then everything is stopped.
 
     Args:
-        guard: looked with every two seconds
+        guard: looked with every two seconds; without one only Envoy's file is held to the route
         say: told one line for each thing that happens
 
     Raises:
         Refused: another one runs in this folder, a demanded port is taken, a program is missing
         Unavailable: a part did not come up; its log's last lines say why
     """
-    if not services:
-        raise Refused("a platform needs at least one service")
+    names = [one.name for one in services]
+    if not names or len(set(names)) < len(names):
+        raise Refused(f"a platform needs at least one service, each with a name of its own, not {names}")
     folders.state.mkdir(parents=True, exist_ok=True)
     with _held(folders):
         me = identity_of(os.getpid())
@@ -93,7 +101,7 @@ async def up(
         await _end_leftovers(registered(register_file), say)
         block = claim_block()
         try:
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, verify=False) as client:
                 parts = await _assemble(folders, services, options, me, block, Register(register_file), client, say)
                 await _run(folders, parts, guard)
         finally:
@@ -196,7 +204,7 @@ async def _run(folders: Folders, parts: _Parts, guard: Guard | None) -> None:
             for runner in runners:
                 group.create_task(runner.run())
             await _until_ready(parts)
-            write_platform(folders, replace(parts.platform, ready=True))
+            write_platform(folders, replace(parts.platform, ready=True, children=_pids(parts)))
             parts.say("ready: " + ", ".join(f"{name} {url}" for name, url in parts.platform.traffic.items()))
             group.create_task(_guard(folders, parts, guard))
     except BaseExceptionGroup as several:
@@ -264,17 +272,19 @@ async def _guard(folders: Folders, parts: _Parts, guard: Guard | None) -> None:
         began = loop.time()
         for line in await _looked(folders, parts, guard):
             parts.say(f"guard: {line}")
-            with log.open("a") as file:
+            # A full disk must not end what serves users: the line was said already.
+            with suppress(OSError), log.open("a") as file:
                 file.write(line + "\n")
-        write_platform(folders, replace(parts.platform, ready=True, children=_pids(parts)))
+        with suppress(OSError):
+            write_platform(folders, replace(parts.platform, ready=True, children=_pids(parts)))
         await asyncio.sleep(max(0.0, GUARD_SECONDS - (loop.time() - began)))
 
 
 async def _looked(folders: Folders, parts: _Parts, guard: Guard | None) -> Sequence[str]:
     try:
-        for service in parts.nodes:
-            await asyncio.to_thread(initial, folders, service)
         if guard is None:
+            for service in parts.nodes:
+                await asyncio.to_thread(initial, folders, service)
             return ()
         async with asyncio.timeout(GUARD_TIMEOUT_SECONDS):
             return await guard()
