@@ -106,13 +106,13 @@ async def _scrapes(ask: Ask, source: Source, said_seconds: float, where: str) ->
     if every > said_seconds * TOLERANCE:
         return [
             Finding(
-                f"the source is scraped every {every:.3g} s, not every {said_seconds:g} s",
+                f"the source is scraped every {round(every, 1):g} s, not every {said_seconds:g} s",
                 where,
                 "say so in the policy",
             )
         ]
     if every < said_seconds / TOLERANCE:
-        faster = f"the source is scraped every {every:.3g} s, the policy says {said_seconds:g} s"
+        faster = f"the source is scraped every {round(every, 1):g} s, the policy says {said_seconds:g} s"
         return [Finding(faster, where, "checks could be made more often", fatal=False)]
     return []
 

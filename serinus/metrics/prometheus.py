@@ -153,7 +153,7 @@ class PrometheusMetrics:
         again = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(seconds / 2),
-            wait=wait_exponential(multiplier=seconds / 20, max=seconds / 4),
+            wait=wait_exponential(multiplier=self._timeout_seconds / 20, max=self._timeout_seconds / 4),
             reraise=True,
         )
         # The thread ends by its own time-outs a moment earlier, with the better sentence.
