@@ -1,0 +1,14 @@
+"""The command line: what a person types. It asks, shows and chooses exit codes; it decides nothing about a release.
+
+Prefect, Kubernetes, pydantic, httpx and rich are imported inside the commands that need them, so that `serinus --help` and
+`serinus check` answer at once.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """The console script `serinus`."""
+    from serinus.cli.app import app
+
+    app(prog_name="serinus")

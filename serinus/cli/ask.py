@@ -1,0 +1,151 @@
+"""`serinus abort | pause | resume | promote | rollback`: what anybody may ask of a release, with no Prefect server.
+
+An ask goes through the record's inbox; an abort also closes the route at once, whoever owns the release.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from serinus.cli.exit_code import Code
+from serinus.cli.failure import Usage
+from serinus.cli.status import known
+from serinus.cli.terminal import Terminal
+from serinus.cli.verb import Json, Service, Why, verb
+
+if TYPE_CHECKING:
+    from serinus.ports import Ports
+    from serinus.release.record import Verb
+    from serinus.settings import Folders
+
+
+@verb
+async def abort(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
+    """End the live release: all traffic to stable now."""
+    from serinus.settings import Folders
+    from serinus.wiring import open_ports
+
+    folders = Folders.resolve()
+    known(service, folders)
+    async with open_ports(service, folders) as ports:
+        return await _abort(Terminal(as_json), ports, service, why)
+
+
+@verb
+async def pause(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
+    """Keep weight and checks; the soak stands still."""
+    from serinus.release.record import Verb
+
+    return await _ask(Terminal(as_json), service, Verb.PAUSE, why)
+
+
+@verb
+async def resume(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
+    """End a pause."""
+    from serinus.release.record import Verb
+
+    return await _ask(Terminal(as_json), service, Verb.RESUME, why)
+
+
+@verb
+async def promote(
+    context: typer.Context,
+    service: Service,
+    despite_gate: Annotated[
+        bool, typer.Option("--despite-gate", help="Also where a gate holds or fails; needs --why.")
+    ] = False,
+    why: Why = "",
+    as_json: Json = False,
+) -> Code:
+    """Skip the remaining phases at the next check that passes."""
+    from serinus.release.record import Verb
+
+    if despite_gate and not why.strip():
+        raise Usage('promoting despite a gate needs a reason: --why "..."; it is kept in the evidence.')
+    return await _ask(Terminal(as_json), service, Verb.PROMOTE, why, despite_gate)
+
+
+@verb
+async def rollback(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
+    """Take the newest release back: while it goes on, abort it; once promoted, put the previous version back."""
+    from serinus.settings import Folders
+    from serinus.wiring import open_ports
+
+    out, folders = Terminal(as_json), Folders.resolve()
+    known(service, folders)
+    async with open_ports(service, folders) as ports:
+        kept = await ports.ledger.read()
+        if kept is not None and not kept.record.ended:
+            return await _abort(out, ports, service, why)
+        return await _undo(out, ports, folders, why)
+
+
+async def _ask(out: Terminal, service: str, wanted: Verb, why: str, despite_gate: bool = False) -> Code:
+    from serinus.moves.ask import ask, new_ask
+    from serinus.settings import Folders
+    from serinus.wiring import open_ports
+
+    folders = Folders.resolve()
+    known(service, folders)
+    async with open_ports(service, folders) as ports:
+        await _needs_live(ports, service)
+        release = await ask(ports, new_ask(wanted, who(), why, despite_gate=despite_gate))
+    asked = {"service": service, "release": release, "asked": str(wanted), "who": who(), "why": why}
+    out.result(asked, f"{release} was asked to {wanted}; `serinus watch {service}` follows it.")
+    return Code.DONE
+
+
+async def _abort(out: Terminal, ports: Ports, service: str, why: str) -> Code:
+    """Close the route, ask the owner to end the release; done when the release has ended or its owner is slow to."""
+    from serinus.moves.ask import abort
+
+    if (await ports.router.read()).mark is None:
+        await _needs_live(ports, service)
+    closed = await abort(ports, who(), why)
+    if closed is None:
+        said = "stable is being changed: its owner puts the previous version back, then the traffic"
+    else:
+        said = f"the canary's weight is 0, read back {1000 * closed.seconds:.0f} ms after it was asked"
+    answer = {"service": service, "asked": "abort", "who": who(), "why": why, "closed": closed is not None}
+    seconds = closed.seconds if closed else None
+    out.result({**answer, "seconds": seconds}, f"{service}: {said}; `serinus watch {service}` follows its end.", "good")
+    return Code.DONE
+
+
+async def _undo(out: Terminal, ports: Ports, folders: Folders, why: str) -> Code:
+    """Own the promoted release again and undo it, here, while its moments are shown."""
+    from serinus.cli.follow import beside
+    from serinus.cli.live import View
+    from serinus.moves.roll_back import roll_back
+    from serinus.moves.summary import summary
+    from serinus.moves.take_over import reopen
+    from serinus.stores import process
+
+    engine, action = await reopen(ports, process.owner(), who(), why)
+    with View(out) as view:
+        await beside(roll_back(engine, action), ports, view.show, lambda record: record.release == engine.release)
+    ended = summary(engine.record, str(folders.evidence / f"{engine.release}.log"))
+    out.emit(ended)
+    undone = engine.record.ended
+    out.say(f"{engine.plan.service} runs {engine.record.previous.version} again.", "good" if undone else "bad")
+    return Code.DONE if undone else Code.UNRETURNED
+
+
+async def _needs_live(ports: Ports, service: str) -> None:
+    """Raises Usage where no release is going."""
+    kept = await ports.ledger.read()
+    if kept is None:
+        raise Usage(f"{service} has never had a release.")
+    if kept.record.ended:
+        raise Usage(
+            f"No release of {service} is going; the last was {kept.record.release} (`serinus status {service}`)."
+        )
+
+
+def who() -> str:
+    """Who asks: a claim that nobody vouches for, and recorded as one."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"

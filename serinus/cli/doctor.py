@@ -1,0 +1,203 @@
+"""`serinus doctor`: is everything there that a release needs? Reads only, and says how to mend what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serinus.cli.exit_code import Code
+from serinus.cli.terminal import Terminal
+from serinus.cli.verb import Json, verb
+
+if TYPE_CHECKING:
+    from serinus.settings import Folders
+
+ANSWER_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that was looked at.
+
+    Args:
+        mend: what to do; empty where it is in order
+        fatal: no release can run without it
+    """
+
+    what: str
+    found: str
+    mend: str = ""
+    fatal: bool = True
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """A word and its colour."""
+        if not self.mend:
+            return "ok", "good"
+        return ("missing", "bad") if self.fatal else ("note", "warn")
+
+
+@verb
+async def doctor(
+    context: typer.Context,
+    api: Annotated[str, typer.Option("--api", help="The Prefect server's address, with /api.")] = "",
+    as_json: Json = False,
+) -> Code:
+    """Say what is missing for a release, and how to mend it. Exit code 1 where something is."""
+    from serinus.settings import Folders
+
+    out, folders, found = Terminal(as_json), Folders.resolve(), list[Item]()
+
+    def add(items: list[Item]) -> None:
+        for item in items:
+            found.append(item)
+            word, style = item.mark
+            out.say(
+                f"{word:>8}  {item.what}: {item.found}" + (f"\n          {item.mend}" if item.mend else ""),
+                style if item.mend else "",
+            )
+
+    add(list(programs()))
+    add(list(writable(folders)))
+    add(await server(api, folders))
+    for name in _services(folders):
+        add(await service_items(name, folders))
+    missing = sum(bool(item.mend) and item.fatal for item in found)
+    out.emit(
+        {
+            "missing": missing,
+            "items": [{"what": i.what, "found": i.found, "mend": i.mend, "fatal": i.fatal} for i in found],
+        }
+    )
+    out.say("Everything is in order." if not missing else f"{missing} to mend.", "good" if not missing else "bad")
+    return Code.UNEXPECTED if missing else Code.DONE
+
+
+def _services(folders: Folders) -> list[str]:
+    from serinus.wiring import services
+
+    return list(services(folders))
+
+
+def programs() -> Iterator[Item]:
+    """What the local platform runs."""
+    from serinus.errors import SerinusError
+    from serinus.local import programs as local
+
+    for name, find in (("envoy", local.envoy), ("setpriv", local.setpriv)):
+        try:
+            yield Item(name, str(find()))
+        except SerinusError as cause:
+            yield Item(name, "not there", f"{cause}; only the local platform needs it", fatal=False)
+    for name in local.DEBIAN:
+        path = local.find(name)
+        mend = (
+            ""
+            if path
+            else f"`serinus local up` fetches it, or: apt-get install {name}; only the local platform needs it"
+        )
+        yield Item(name, str(path or "not there"), mend, fatal=False)
+
+
+def writable(folders: Folders) -> Iterator[Item]:
+    """State and evidence can be written, and there is room."""
+    import os
+    import shutil
+
+    for what, folder in (("state", folders.state), ("evidence", folders.evidence)):
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not os.access(there, os.W_OK) or not there.is_dir():
+            yield Item(
+                what,
+                f"{folder} cannot be written",
+                f"mend the rights of {there}, or name another folder: SERINUS_STATE",
+            )
+            continue
+        free = shutil.disk_usage(there).free / 2**20
+        mend = "" if free > 100 else f"make room on the disk of {there}: evidence must be written before traffic moves"
+        yield Item(what, f"{folder}, {free:,.0f} MiB free", mend)
+
+
+async def server(api: str, folders: Folders) -> list[Item]:
+    """The Prefect server answers, and its version goes with the client's."""
+    import asyncio
+
+    import httpx
+
+    from serinus.cli.failure import Usage
+    from serinus.cli.server import choose
+
+    try:
+        meant = await asyncio.to_thread(choose, api, folders)
+    except Usage as cause:
+        return [Item("Prefect server", "none is named", str(cause))]
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
+            version = str((await client.get(f"{meant.api}/admin/version")).raise_for_status().json())
+    except (httpx.HTTPError, ValueError) as cause:
+        why = str(cause) or type(cause).__name__
+        return [
+            Item(
+                "Prefect server",
+                f"{meant.api} (from {meant.whence}) does not answer: {why}",
+                "start it, or name another: --api URL",
+            )
+        ]
+    return [Item("Prefect server", f"{meant.api}, version {version} (from {meant.whence})"), versions(version)]
+
+
+def versions(server_version: str) -> Item:
+    """Whether client and server go together: a server is as new as its clients, or newer."""
+    from importlib.metadata import version
+
+    client = version("prefect")
+    ours, theirs = _release(client), _release(server_version)
+    if theirs[:2] >= ours[:2]:
+        return Item("Prefect client", client)
+    return Item(
+        "Prefect client", f"{client}, newer than its server", f"upgrade the server to {client} or newer", fatal=False
+    )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+
+
+async def service_items(service: str, folders: Folders) -> list[Item]:
+    """The route can be read and closed, the router serves by it, and nothing is left over."""
+    from serinus.cli.follow import look
+    from serinus.wiring import open_ports
+
+    async with open_ports(service, folders) as ports:
+        seen = await look(ports)
+        items = [await _tried(f"{service}: closing its route", ports.router.rehearse_close, "possible")]
+        canary = await ports.workload.canary()
+    live = seen.record is not None and not seen.record.ended
+    if seen.trouble:
+        items.append(
+            Item(
+                f"{service}: route", seen.trouble, "`serinus local status` says what runs; its logs say why it does not"
+            )
+        )
+    elif seen.route is not None:
+        up = "" if seen.taken_up else "wait a second and look again; else see the router's log"
+        items.append(Item(f"{service}: route", f"the canary has {seen.route.weight.percent:g} %", up))
+    if not live and ((seen.route and seen.route.mark) or canary):
+        left = canary.release if canary else seen.route.mark.release if seen.route and seen.route.mark else ""
+        items.append(
+            Item(f"{service}: leftovers", f"{left} is over and has left something", "`serinus guard --once` clears it")
+        )
+    return items
+
+
+async def _tried(what: str, attempt: Callable[[], Awaitable[Any]], fine: str) -> Item:
+    from serinus.errors import SerinusError
+
+    try:
+        await attempt()
+    except SerinusError as cause:
+        return Item(what, str(cause), "mend that first: without it no traffic could be returned")
+    return Item(what, fine)

@@ -1,0 +1,94 @@
+"""How something that went wrong is told: the user's mistake, the platform's fault and our bug look different.
+
+Never a traceback, unless `--debug` asks for it; a bug's is kept in a file, whose name is said.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+from serinus.cli.exit_code import Code
+from serinus.cli.terminal import Terminal
+from serinus.errors import (
+    Drift,
+    Fenced,
+    PlatformError,
+    PolicyError,
+    PreflightError,
+    Refused,
+    RollbackError,
+    SerinusError,
+    Unavailable,
+)
+
+
+class Usage(SerinusError):
+    """The command line asks for something that cannot be; its text says what would be right."""
+
+
+def report(cause: BaseException, out: Terminal, debug: bool) -> Code:
+    """Say what went wrong, for people and for programs.
+
+    Returns the exit code that goes with it.
+    """
+    code, kind, lines, more = _told(cause)
+    if debug:
+        out.complain("".join(traceback.format_exception(cause)).rstrip(), "dim")
+    elif code is Code.UNEXPECTED and not isinstance(cause, SerinusError):
+        lines = (*lines, f"The traceback is in {_keep(cause)}; `serinus --debug ...` prints it.")
+    for place, line in enumerate(lines):
+        out.complain(line, "bad" if place == 0 else "")
+    out.emit({"error": kind, "what": " ".join(lines), "exit": int(code), **more})
+    return code
+
+
+def _told(cause: BaseException) -> tuple[Code, str, tuple[str, ...], dict[str, Any]]:
+    match cause:
+        case PolicyError():
+            shown = tuple(f"{cause.source}: {problem}" for problem in cause.problems)
+            count = "one problem" if len(shown) == 1 else f"{len(shown)} problems"
+            return Code.WRONG, "policy", (f"The policy has {count}; nothing was touched.", *shown), _problems(cause)
+        case Usage():
+            return Code.WRONG, "usage", (str(cause),), {}
+        case PreflightError():
+            shown = tuple(str(finding) for finding in cause.findings)
+            return Code.REFUSED, "preflight", ("Refused before anything was touched.", *shown), _findings(cause)
+        case Fenced():
+            return Code.FENCED, "fenced", (f"Somebody else holds the release now: {cause}",), {}
+        case RollbackError():
+            return Code.UNRETURNED, "rollback", (f"The canary may still serve: {cause}",), {}
+        case Unavailable():
+            return Code.UNEXPECTED, "unavailable", (f"The platform does not answer: {cause}",), {}
+        case Refused():
+            return Code.UNEXPECTED, "refused", (f"The platform refuses: {cause}",), {}
+        case PlatformError() | Drift():
+            return Code.UNEXPECTED, "platform", (f"The platform is not as expected: {cause}",), {}
+        case SerinusError():
+            return Code.UNEXPECTED, "failed", (str(cause),), {}
+        case KeyboardInterrupt():
+            return Code.UNRETURNED, "interrupted", ("Interrupted.",), {}
+        case _:
+            told = " ".join(str(cause).split())[:300]
+            return Code.UNEXPECTED, "bug", (f"This is a bug in serinus: {type(cause).__name__}: {told}",), {}
+
+
+def _problems(cause: PolicyError) -> dict[str, Any]:
+    return {
+        "problems": [
+            {"file": cause.source, "line": p.line, "where": p.where, "found": p.found, "right": p.right}
+            for p in cause.problems
+        ]
+    }
+
+
+def _findings(cause: PreflightError) -> dict[str, Any]:
+    return {"findings": [{"what": f.what, "where": f.where, "mend": f.mend} for f in cause.findings]}
+
+
+def _keep(cause: BaseException) -> Path:
+    with tempfile.NamedTemporaryFile("w", prefix="serinus-", suffix=".traceback", delete=False) as file:
+        file.writelines(traceback.format_exception(cause))
+    return Path(file.name)

@@ -1,0 +1,221 @@
+"""What a person sees of a release at one moment, and which changes are worth a line.
+
+Made of record and route alone; decides nothing, asks nobody (that is `follow`), draws nothing (that is `live`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from serinus.ports import Route
+from serinus.release.record import Record, State
+
+WAITING = {
+    State.STARTING: "the canary to get ready",
+    State.PROMOTING: "stable's rollout of the new version",
+    State.UNDOING: "stable's rollout of the previous version",
+    State.ROLLING_BACK: "the canary to drain",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Requests of one arm, and how many of them failed."""
+
+    requests: float = 0
+    errors: float = 0
+
+    @property
+    def rate(self) -> float | None:
+        """None where nothing was asked: that is not zero."""
+        return self.errors / self.requests if self.requests else None
+
+    def since(self, before: Count) -> Count:
+        return Count(self.requests - before.requests, self.errors - before.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One moment of a release.
+
+    Args:
+        phase: 1-based, of `phases`
+        weight_percent: what the release wants now
+        set_percent: what the route says; None where it cannot be read
+        taken_up: the router's own word that it serves by this route; None where it did not say
+        share: the canary's part of the requests since the phase's weight was set; None before the first
+        canary, stable: whole release
+        canary_now, stable_now: since the phase's weight was set
+        soaked_seconds, soak_seconds: of this phase
+        left_seconds: if every check passes from now on
+        waits_for: what has to come before the next step
+        verdict, because: of this phase's last check and its sentence, empty before the first
+        why: how it ended
+    """
+
+    service: str
+    release: str
+    version: str
+    state: State
+    phase: int
+    phases: int
+    weight_percent: float
+    set_percent: float | None
+    taken_up: bool | None
+    share: float | None
+    canary: Count
+    stable: Count
+    canary_now: Count
+    stable_now: Count
+    soaked_seconds: float
+    soak_seconds: float
+    elapsed_seconds: float
+    left_seconds: float
+    waits_for: str
+    verdict: str = ""
+    because: str = ""
+    paused: bool = False
+    late: bool = False
+    run: str = ""
+    why: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.state.ended
+
+    @property
+    def step(self) -> str:
+        """Where it stands, in words: `phase 2 of 5, 10 %`."""
+        if self.state is State.PHASE:
+            return f"phase {self.phase} of {self.phases}, {self.weight_percent:g} %"
+        return str(self.state)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs: the same figures, units in the names."""
+        return {
+            "service": self.service,
+            "release": self.release,
+            "version": self.version,
+            "state": str(self.state),
+            "phase": self.phase,
+            "phases": self.phases,
+            "weight": {"wanted": self.weight_percent, "set": self.set_percent, "taken_up": self.taken_up},
+            "share": self.share,
+            "requests": {"canary": self.canary.requests, "stable": self.stable.requests},
+            "errors": {"canary": self.canary.errors, "stable": self.stable.errors},
+            "error_rate": {"canary": self.canary_now.rate, "stable": self.stable_now.rate},
+            "seconds": {"elapsed": self.elapsed_seconds, "soaked": self.soaked_seconds, "left": self.left_seconds},
+            "waits_for": self.waits_for,
+            "paused": self.paused,
+            "late": self.late,
+            "run": self.run,
+            "why": self.why,
+        }
+
+
+def glance(record: Record, route: Route | None, taken_up: bool | None, before: Glance | None = None) -> Glance:
+    """This moment of a release.
+
+    Args:
+        before: the moment before; what the record no longer holds (its last check, the phase's first counts) comes from there
+    """
+    if before and before.release != record.release:
+        before = None
+    same = before if before and (before.state, before.phase) == (record.state, record.phase + 1) else None
+    totals = record.gate.totals
+    canary = Count(totals.canary.requests, totals.canary.errors)
+    stable = Count(totals.stable.requests, totals.stable.errors)
+    canary_now = canary.since(_at_start(before, same, "canary"))
+    stable_now = stable.since(_at_start(before, same, "stable"))
+    check = _last_check(record)
+    return Glance(
+        service=record.plan.service,
+        release=record.release,
+        version=record.plan.version,
+        state=record.state,
+        phase=record.phase + 1,
+        phases=len(record.plan.phases),
+        weight_percent=record.current.weight.percent if record.state is State.PHASE else 0.0,
+        set_percent=route.weight.percent if route else None,
+        taken_up=taken_up,
+        share=_share(canary_now, stable_now),
+        canary=canary,
+        stable=stable,
+        canary_now=canary_now,
+        stable_now=stable_now,
+        soaked_seconds=record.soaked_seconds,
+        soak_seconds=record.current.soak_seconds,
+        elapsed_seconds=record.elapsed_seconds,
+        left_seconds=left_seconds(record),
+        waits_for=_waits_for(record, check) if check or not same else same.waits_for,
+        verdict=str(check.get("verdict", "")) if check else (same.verdict if same else ""),
+        because=str(check.get("why", "")) if check else (same.because if same else ""),
+        paused=record.paused,
+        late=record.late,
+        run=record.run,
+        why=record.outcome.why if record.outcome else "",
+    )
+
+
+def _at_start(before: Glance | None, same: Glance | None, arm: str) -> Count:
+    """This arm's counts when the present phase began."""
+    if before is None:
+        return Count()
+    whole: Count = getattr(before, arm)
+    return whole.since(getattr(same, f"{arm}_now")) if same else whole
+
+
+def _last_check(record: Record) -> dict[str, Any] | None:
+    return next((dict(line.data) for line in reversed(record.lines) if line.kind == "check"), None)
+
+
+def _share(canary: Count, stable: Count) -> float | None:
+    whole = canary.requests + stable.requests
+    return canary.requests / whole if whole > 0 else None
+
+
+def left_seconds(record: Record) -> float:
+    """How long it takes if every check passes from now on; rollouts are not counted."""
+    if record.state.ended or record.state in (State.UNDOING, State.ROLLING_BACK):
+        return 0.0
+    here = max(record.current.soak_seconds - record.soaked_seconds, 0.0)
+    if record.state is State.BAKING:
+        return here
+    later = record.plan.phases[record.phase + 1 :] if record.state in (State.STARTING, State.PHASE) else ()
+    return here + sum(phase.soak_seconds for phase in later) + record.plan.bake.soak_seconds
+
+
+def _waits_for(record: Record, check: dict[str, Any] | None) -> str:
+    if record.state in WAITING:
+        return WAITING[record.state]
+    if record.state.ended:
+        return ""
+    if record.paused:
+        return "a person: it is paused"
+    if check and check["verdict"] != "PASS":
+        return str(check["why"])
+    left = record.current.soak_seconds - record.soaked_seconds
+    return f"{left:.0f} s of the soak" if left > 0 else "a fresh check"
+
+
+def changes(before: Glance | None, now: Glance) -> Iterator[str]:
+    """A sentence for each thing that a person who reads line by line wants to know; none where nothing happened."""
+    if before is None or before.release != now.release:
+        yield f"{now.service} {now.version}: release {now.release}" + (f", {now.run}" if now.run else "")
+        before = replace(now, state=State.STARTING, phase=0, set_percent=None, paused=False, late=False, verdict="")
+    if (before.state, before.phase) != (now.state, now.phase) and not now.ended:
+        yield now.step + (f": waits for {now.waits_for}" if now.state in WAITING else f", {now.soak_seconds:g} s")
+    if before.set_percent != now.set_percent and now.set_percent is not None:
+        yield f"the route gives the canary {now.set_percent:g} %"
+    if now.verdict not in ("", "PASS") and (now.verdict, now.phase) != (before.verdict, before.phase):
+        yield f"{now.verdict}: {now.because}"
+    if now.verdict == "PASS" and before.verdict not in ("", "PASS"):
+        yield "PASS again"
+    if before.paused != now.paused:
+        yield "paused: weight and checks stay, the soak stands still" if now.paused else "resumed"
+    if now.late and not before.late:
+        yield "rollback late: the canary may still serve; the trying goes on"
+    if now.ended and not before.ended:
+        yield f"{now.state}: {now.why}" if now.why else str(now.state)

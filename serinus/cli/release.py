@@ -1,0 +1,159 @@
+"""`serinus release`: one release, run by Prefect in this process (or created for a worker), and watched.
+
+The run is the deployment's, so its history is in the UI like any other. What a release does is `flows` and `serinus.moves`; what
+Ctrl-C does to it is `interrupt`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serinus.cli.exit_code import BY_OUTCOME, Code
+from serinus.cli.failure import Usage
+from serinus.cli.terminal import Terminal
+from serinus.cli.verb import Json, Service, verb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prefect.client.schemas.objects import State
+
+    from flows.start import Created
+    from serinus.ports import Ports
+    from serinus.settings import Folders
+
+ENDED = {"Refused": "refused", "Fenced": "fenced", "RollbackFailed": "rollback failed"}
+"""Final states of a run that say more than the record, which may be another's or not written at all."""
+
+Policy = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="A policy instead of the deployed one.")]
+Submit = Annotated[bool, typer.Option("--submit", help="Create the run for a worker and end at once, with code 7.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Where another release of the service is going, wait for its end.")]
+Key = Annotated[str, typer.Option("--key", help="The same key is the same release, however often it is asked for.")]
+Api = Annotated[str, typer.Option("--api", metavar="URL", help="The Prefect server, with /api.")]
+
+
+@verb
+async def release(
+    context: typer.Context,
+    service: Service,
+    version: Annotated[str, typer.Argument(help="The version: an image's tag or digest.")],
+    policy: Policy = None,
+    submit: Submit = False,
+    wait: Wait = False,
+    key: Key = "",
+    api: Api = "",
+    as_json: Json = False,
+) -> Code:
+    """Release a version behind a canary, and follow it; Ctrl-C takes it back."""
+    import asyncio
+    import secrets
+
+    from serinus.cli.server import choose, connected
+    from serinus.settings import Folders
+
+    out, folders = Terminal(as_json), Folders.resolve()
+    sent = _sound(service, version, policy)
+    server = await asyncio.to_thread(choose, api, folders)
+    with connected(server):
+        from flows.start import create
+
+        wish = "wait" if wait else "refuse"
+        run = await create(service, version, sent, key=key or secrets.token_hex(8), if_busy=wish, here=not submit)
+        if submit:
+            going = {"service": service, "version": version, "outcome": "going", "run": run.url}
+            out.result(going, f"{run.url}\na worker takes it; `serinus watch {service}` follows it")
+            return Code.GOING
+        ended = await _followed(out, folders, service, run)
+    out.emit(ended)
+    return BY_OUTCOME[ended["outcome"]]
+
+
+def _sound(service: str, version: str, policy: Path | None) -> Mapping[str, Any] | None:
+    """The policy to send, known to be sound before anything is asked of anybody; None: the deployed one.
+
+    Raises:
+        PolicyError, Usage: it is not, or it is another service's
+    """
+    from serinus.policy.load import by_name, read, to_plan
+
+    sound = read(policy or by_name(service))
+    planned = to_plan(sound, version)
+    if planned.service != service:
+        raise Usage(f"{policy} is the policy of {planned.service}, not of {service}.")
+    return sound.given if policy else None
+
+
+async def _followed(out: Terminal, folders: Folders, service: str, run: Created) -> dict[str, Any]:
+    """Run it here, or where the same key made it before, wait for its end; shown meanwhile. Returns the summary."""
+    from serinus.cli.follow import beside
+    from serinus.cli.interrupt import interruptible
+    from serinus.cli.live import View
+    from serinus.cli.server import quiet
+    from serinus.release.record import Record
+    from serinus.wiring import open_ports
+
+    name = str(run.run.id)
+
+    def ours(record: Record) -> bool:
+        return name in record.run
+
+    async with open_ports(service, folders) as ports:
+        with View(out) as view, quiet(view.note):
+            if not run.ours:
+                view.note(f"the same key made this release before: {run.url}")
+            async with interruptible(view.note, ports, service) as until:
+                state = await beside(until(_end(run)), ports, view.show, ours)
+        return await _summary(out, folders, ports, run, state)
+
+
+async def _end(run: Created) -> State[Any]:
+    """Until the run has ended."""
+    import asyncio
+
+    from prefect import get_client
+
+    from flows.start import run_here
+
+    if run.ours:
+        return await run_here(run)
+    while True:
+        async with get_client() as client:
+            state = (await client.read_flow_run(run.run.id)).state
+        if state and state.is_final():
+            return state
+        await asyncio.sleep(1.0)
+
+
+async def _summary(out: Terminal, folders: Folders, ports: Ports, run: Created, state: State[Any]) -> dict[str, Any]:
+    """The record's word where it is this run's, else the state's."""
+    from serinus.moves.summary import summary
+    from serinus.release.record import Record
+
+    kept = await ports.ledger.read()
+    record = kept.record if kept else None
+    if isinstance(record, Record) and str(run.run.id) in record.run:
+        said = summary(record, str(folders.evidence / f"{record.release}.log"))
+        if state.name == "Fenced":
+            said["outcome"] = "fenced"
+    else:
+        outcome = ENDED.get(state.name or "", "promoted" if state.name == "Promoted" else "rolled back")
+        asked = run.run.parameters
+        said = {"service": asked["service"], "version": asked["version"], "outcome": outcome, "run": run.url}
+        said["reason"] = {"why": state.message or ""}
+    _tell(out, said)
+    return said
+
+
+def _tell(out: Terminal, said: Mapping[str, Any]) -> None:
+    """The last lines: what the view has not said, and where to read more."""
+    why = said.get("reason", {}).get("why", "")
+    if said["outcome"] == "refused":
+        out.complain(f"Refused before anything was touched: {why}")
+    elif said["outcome"] not in ("promoted", "rolled back"):
+        out.complain(f"{said['outcome']}: {why}; `serinus status {said['service']}` says what serves now")
+    for key in ("evidence", "run"):
+        if said.get(key):
+            out.say(f"{key:<9} {said[key]}", "dim")

@@ -1,0 +1,46 @@
+"""How a function becomes a verb: its errors told, its exit code, async or not; and the parameters that many verbs share."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, ParamSpec, cast
+
+import typer
+
+from serinus.cli.exit_code import Code
+from serinus.cli.failure import report
+from serinus.cli.terminal import Terminal
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs; the last one is the result.")]
+Service = Annotated[str, typer.Argument(help="The service, by the name in its policy.")]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is kept in the evidence.")]
+
+P = ParamSpec("P")
+
+
+def verb(function: Callable[P, Code | Coroutine[Any, Any, Code]]) -> Callable[P, None]:
+    """Make a verb of a function that takes `context`, its own parameters and `as_json`, and returns its exit code."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        context = kwargs.get("context")
+        debug = isinstance(context, typer.Context) and bool(context.find_root().obj)
+        try:
+            code = _done(function(*args, **kwargs))
+        except (typer.Exit, typer.Abort):
+            raise
+        except (Exception, KeyboardInterrupt) as cause:
+            code = report(cause, Terminal(bool(kwargs.get("as_json"))), debug)
+        raise typer.Exit(int(code))
+
+    return run
+
+
+def _done(answer: Code | Coroutine[Any, Any, Code]) -> Code:
+    if not inspect.iscoroutine(answer):
+        return cast(Code, answer)
+    import asyncio
+
+    return cast(Code, asyncio.run(answer))
