@@ -58,10 +58,10 @@ def judge(state: GateState, reading: Reading | Outage, setting: Setting) -> tupl
             return _closed(state, lacks)
         return state, Verdict(missing.waiting(state))
     state = _counted(taken.state, taken.increment, reading.now, setting)
-    sight = Sight(state, taken.increment, increment.total(state.window), setting)
+    sight = Sight(state, taken.increment, state.window, setting)
     found = [
         *lacks,
-        *missing.traffic(sight.window, reading, setting),
+        *missing.traffic(sight.seen, reading, setting),
         missing.enough(state, setting),
         *_budget(state, setting),
     ]

@@ -5,19 +5,21 @@ Decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from serinus.analysis.binomial import at_most, tail
-from serinus.analysis.increment import edge
+from serinus.analysis.increment import edge, total
 from serinus.analysis.setting import Setting
-from serinus.analysis.state import Both, Counts, GateState, Increment
+from serinus.analysis.state import Beside, Both, Counts, GateState, Increment
 from serinus.analysis.threshold import ERRORS, SERVER_ERRORS, Bound, RateGate
 
 SURPRISING = 1e-4
 """Tail of a hard breach: less likely than this, were the service within its limit."""
 UNLIKELY = 0.1
 """Tail of a counted breach, of which several in a row are needed."""
+UNEXPLAINED = 0.01
+"""Chance, were the canary as good as stable, below which stable does not explain it."""
 _SLOW = "slow:"
 
 
@@ -39,13 +41,18 @@ class Sight:
 
     Args:
         state: with this increment in it
-        window: both arms in the rolling window; for a gate with a warm-up without it
+        window: the increments of the rolling window; for a gate with a warm-up without it
     """
 
     state: GateState
     increment: Increment
-    window: Both
+    window: tuple[Increment, ...]
     setting: Setting
+
+    @property
+    def seen(self) -> Both:
+        """Both arms in the window."""
+        return total(self.window)
 
     @property
     def phi(self) -> float:
@@ -103,6 +110,32 @@ def beyond(found: Sample, limit: float, chance: float, sight: Sight) -> bool:
     return found.rate > limit and at_most(sight.tail(found, limit), chance)
 
 
+def beside(increments: Iterable[Increment], bad: str, ratio: float, above: bool = True) -> Beside:
+    """Stable's word on the canary's bad requests, increment by increment: a rate that moves for both arms cancels.
+
+    Bad requests of an increment in which stable served none say nothing: all of them are expected.
+    """
+    found = Beside()
+    for increment in increments:
+        canary, stable = (sample(arm, bad, above) or Sample() for arm in (increment.canary, increment.stable))
+        both = canary.bad + stable.bad
+        weight = ratio * canary.of + stable.of
+        part = ratio * canary.of / weight if stable.of > 0 else 1.0
+        met = canary.of if stable.of > 0 else 0.0
+        found += Beside(both, part * both, met * stable.rate, met)
+    return found
+
+
+def chance(found: Sample, other: Beside, phi: float) -> float:
+    """How likely at least so many of both arms' bad requests are the canary's, were it as good as stable.
+
+    Given each increment's sum the canary's part is binomial; the sum of these varies less than one binomial of the same mean.
+    """
+    if other.both <= 0:
+        return 1.0
+    return tail(found.bad / phi, other.both / phi, min(1.0, other.expected / other.both))
+
+
 def percent(fraction: float) -> str:
     return f"{100 * fraction:.3g} %"
 
@@ -111,7 +144,7 @@ def said(name: str, found: Sample, limit: float, sign: str) -> str:
     return f"{name} {percent(found.rate)} {sign} {percent(limit)} ({found.bad:.0f} of {found.of:.0f})"
 
 
-def figures(found: Sample, other: Sample | None, limit: float, **more: float) -> Mapping[str, float]:
+def figures(found: Sample, stable_rate: float | None, limit: float, **more: float) -> Mapping[str, float]:
     """The numbers of a judgement; stable's only where it was asked."""
-    stable = {} if other is None else {"stable_bad": other.bad, "stable_of": other.of}
+    stable = {} if stable_rate is None else {"stable_rate": stable_rate}
     return {"bad": found.bad, "of": found.of, "rate": found.rate, "limit": limit, **stable, **more}

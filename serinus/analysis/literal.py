@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serinus.analysis import streak as streaks
 from serinus.analysis.judging import Sample, Sight, figures, said, sample
-from serinus.analysis.state import Streak
+from serinus.analysis.state import Beside, Streak
 from serinus.analysis.threshold import Bound, RateGate
 from serinus.analysis.verdict import Judgement, Outcome, Rule
 
@@ -21,7 +21,7 @@ def judge(gate: RateGate, sight: Sight, streak: Streak) -> tuple[list[Judgement]
 
 
 def _over(gate: RateGate, bound: Bound, sight: Sight, outcome: Outcome, rule: Rule) -> Judgement | None:
-    found = sample(sight.judged(sight.window), bound.bad) or Sample()
+    found = sample(sight.judged(sight.seen), bound.bad) or Sample()
     if found.rate <= bound.allowed:
         return None
     why = said(gate.name, found, bound.allowed, ">")
@@ -31,7 +31,7 @@ def _over(gate: RateGate, bound: Bound, sight: Sight, outcome: Outcome, rule: Ru
 def _count(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> tuple[Judgement | None, Streak]:
     checks = sight.setting.checks
     found = sample(sight.judged(sight.increment.both), bound.bad) or Sample()
-    streak = streaks.grown(streak, sight.increment.seconds, found, Sample())
+    streak = streaks.grown(streak, sight.increment.seconds, found, Beside())
     if streaks.ripe(streak, checks, 0.0):
         found = Sample(streak.bad, streak.of)
         if not found.of:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from serinus.analysis.binomial import worse
-from serinus.analysis.judging import Sample, Sight, figures, percent, sample
+from serinus.analysis.judging import UNEXPLAINED, Sample, Sight, figures, percent, sample
 from serinus.analysis.threshold import Bound, RateGate
 from serinus.analysis.verdict import Judgement, Outcome, Rule
-
-_EXPLAINED = 0.01
-"""Chance of so many of all errors on the canary, beyond which stable explains them."""
 
 
 def judge(gate: RateGate, bound: Bound, sight: Sight) -> Judgement:
@@ -21,11 +18,11 @@ def judge(gate: RateGate, bound: Bound, sight: Sight) -> Judgement:
     found = sample(sight.judged(state.phase), bound.bad) or Sample()
     other = sample(state.own if setting.one_armed else state.phase.stable, bound.bad) or Sample()
     chance = worse(found.bad / sight.phi, found.of, other.bad / sight.phi, other.of)
-    numbers = figures(found, other, bound.allowed, chance=chance)
+    numbers = figures(found, other.rate, bound.allowed, chance=chance)
     why = f"{gate.name}: {found.bad:.0f} of {found.of:.0f} in this phase, stable {other.bad:.0f} of {other.of:.0f}"
     if found.bad <= 0:
         return Judgement(Outcome.PASS, gate.name, Rule.NO_ERRORS, why, numbers)
-    if chance > _EXPLAINED:
+    if chance > UNEXPLAINED:
         note = f"stable's own rate explains them (chance {percent(chance)})"
         return Judgement(Outcome.PASS, gate.name, Rule.NO_ERRORS, why, numbers, note)
     note = f"stable's own rate does not explain them (chance {percent(chance)})"

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 from serinus.analysis import streak as streaks
 from serinus.analysis.binomial import at_most, worse
-from serinus.analysis.judging import SURPRISING, UNLIKELY, Sample, Sight, beyond, effective, figures, said, sample
-from serinus.analysis.state import Streak
+from serinus.analysis.judging import (
+    SURPRISING,
+    UNEXPLAINED,
+    UNLIKELY,
+    Sample,
+    Sight,
+    beyond,
+    effective,
+    figures,
+    said,
+    sample,
+)
+from serinus.analysis.state import Beside, Streak
 from serinus.analysis.threshold import Bound, RateGate
 from serinus.analysis.verdict import Judgement, Outcome, Rule
 
 _LEAST = 300.0
-_WORSE = 0.01
-"""Chance that stable's rate, as it was beside the canary, explains a passed limit."""
 
 
 def judge(gate: RateGate, sight: Sight, streak: Streak) -> tuple[list[Judgement], Streak]:
@@ -30,7 +39,7 @@ def judge(gate: RateGate, sight: Sight, streak: Streak) -> tuple[list[Judgement]
 
 
 def _hard(gate: RateGate, abort: Bound, sight: Sight) -> Judgement | None:
-    found = sample(sight.judged(sight.window), abort.bad) or Sample()
+    found = sample(sight.judged(sight.seen), abort.bad) or Sample()
     limit = effective(abort, sight)
     if not beyond(found, limit, SURPRISING, sight):
         return None
@@ -41,7 +50,7 @@ def _hard(gate: RateGate, abort: Bound, sight: Sight) -> Judgement | None:
 def _count(gate: RateGate, abort: Bound, sight: Sight, streak: Streak) -> tuple[Judgement | None, Streak]:
     checks, limit = sight.setting.checks, effective(abort, sight)
     found = sample(sight.judged(sight.increment.both), abort.bad) or Sample()
-    streak = streaks.grown(streak, sight.increment.seconds, found, Sample())
+    streak = streaks.grown(streak, sight.increment.seconds, found, Beside())
     if streaks.ripe(streak, checks, _LEAST):
         found = Sample(streak.bad, streak.of)
         over = found.rate > limit
@@ -50,11 +59,11 @@ def _count(gate: RateGate, abort: Bound, sight: Sight, streak: Streak) -> tuple[
 
 
 def _passed(gate: RateGate, bound: Bound, sight: Sight) -> Judgement | None:
-    found = sample(sight.judged(sight.window), bound.bad) or Sample()
+    found = sample(sight.judged(sight.seen), bound.bad) or Sample()
     before = sample(sight.state.own, bound.bad) or Sample()
     limit = effective(bound, sight)
     chance = worse(found.bad / sight.phi, found.of, before.bad / sight.phi, before.of, sight.ratio)
-    if not beyond(found, limit, UNLIKELY, sight) or not at_most(chance, _WORSE):
+    if not beyond(found, limit, UNLIKELY, sight) or not at_most(chance, UNEXPLAINED):
         return None
     numbers = figures(found, None, limit, tail=sight.tail(found, limit), chance=chance)
     why = f"{said(gate.name, found, limit, '>')}; nothing serves beside it, so only the abort limit ends the release"

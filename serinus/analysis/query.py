@@ -6,7 +6,7 @@ import math
 
 from serinus.analysis import streak as streaks
 from serinus.analysis.judging import Sample, Sight
-from serinus.analysis.state import Streak
+from serinus.analysis.state import Beside, Streak
 from serinus.analysis.threshold import QueryGate
 from serinus.analysis.verdict import Judgement, Outcome, Rule
 
@@ -23,7 +23,7 @@ def judge(
     if fault is not None:
         return (fault,), streak
     value = answers[0]
-    streak = streaks.grown(streak, sight.increment.seconds, Sample(), Sample())
+    streak = streaks.grown(streak, sight.increment.seconds, Sample(), Beside())
     over = _over(gate, value, gate.maximum, gate.minimum)
     closing = streaks.ripe(streak, checks, 0.0)
     if closing:

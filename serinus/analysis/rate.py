@@ -6,13 +6,15 @@ import math
 from dataclasses import replace
 
 from serinus.analysis import literal, no_errors, one_armed, strict, window
-from serinus.analysis.binomial import at_most, worse
-from serinus.analysis.increment import total
+from serinus.analysis.binomial import at_most
 from serinus.analysis.judging import (
+    UNEXPLAINED,
     UNLIKELY,
     Sample,
     Sight,
+    beside,
     beyond,
+    chance,
     effective,
     figures,
     is_latency,
@@ -42,8 +44,8 @@ def judge(gate: RateGate, sight: Sight, now: float, streak: Streak) -> tuple[tup
         warmed = window.since(sight.state.window, warm, setting.checks)
         if not warmed:
             return (_warming(gate, sight, 0.0),), streak
-        sight = replace(sight, window=total(warmed))
-    blind = _blind(gate, sight.judged(sight.window))
+        sight = replace(sight, window=warmed)
+    blind = _blind(gate, sight.judged(sight.seen))
     if blind is not None:
         return (blind,), streak
     rules = literal if setting.checks.guards is Guards.OFF else one_armed if setting.one_armed else strict
@@ -82,15 +84,15 @@ def _between_edges(gate: RateGate, sight: Sight) -> Judgement | None:
     """No edge lies on the threshold: what breaks it by the edge below can neither pass nor fail."""
     if gate.limit is None or not is_latency(gate):
         return None
-    counts, stable = sight.judged(sight.window), sight.window.stable
+    counts = sight.judged(sight.seen)
     found = sample(counts, gate.limit.bad, above=False) or Sample()
     if found == (sample(counts, gate.limit.bad) or Sample()):
         return None
     limit = effective(gate.limit, sight)
     if sight.setting.checks.guards is Guards.STRICT:
-        other = sample(sight.state.own if sight.setting.one_armed else stable, gate.limit.bad, above=False) or Sample()
-        chance = worse(found.bad / sight.phi, found.of, other.bad / sight.phi, other.of, sight.ratio)
-        if not beyond(found, limit, UNLIKELY, sight) or not at_most(chance, 0.05):
+        stable = beside(sight.window, gate.limit.bad, sight.ratio, above=False)
+        unexplained = sight.setting.one_armed or at_most(chance(found, stable, sight.phi), UNEXPLAINED)
+        if not beyond(found, limit, UNLIKELY, sight) or not unexplained:
             return None
     elif found.rate <= gate.limit.allowed:
         return None
@@ -102,10 +104,10 @@ def _within(gate: RateGate, sight: Sight) -> Judgement:
     bound = gate.limit or gate.abort
     if bound is None:
         return Judgement(Outcome.PASS, gate.name, Rule.WITHIN, f"{gate.name} has no limit")
-    found = sample(sight.judged(sight.window), bound.bad, above=gate.limit is None) or Sample()
-    stable = None if sight.setting.one_armed else sample(sight.window.stable, bound.bad)
+    found = sample(sight.judged(sight.seen), bound.bad, above=gate.limit is None) or Sample()
+    beside_it = None if sight.setting.one_armed else sample(sight.seen.stable, bound.bad)
     limit = bound.allowed if sight.setting.checks.guards is Guards.OFF else effective(bound, sight)
-    numbers = figures(found, stable, limit)
+    numbers = figures(found, beside_it.rate if beside_it else None, limit)
     if found.rate > limit:
         why = f"{said(gate.name, found, limit, '>')}, no more than chance allows"
         return Judgement(Outcome.PASS, gate.name, Rule.WITHIN, why, numbers, _certificate(bound, limit, sight))

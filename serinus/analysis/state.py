@@ -105,13 +105,43 @@ class Watermark:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What stable says about the canary's bad requests, summed over increments, so that shares may change between them.
+
+    Args:
+        both: bad requests of both arms
+        expected: how many of these would be the canary's, were its rate `relative_limit` times stable's
+        explained: canary requests that would be bad at stable's rate
+        met: canary requests that had stable ones beside them
+    """
+
+    both: float = 0.0
+    expected: float = 0.0
+    explained: float = 0.0
+    met: float = 0.0
+
+    def __add__(self, other: Beside) -> Beside:
+        return Beside(
+            self.both + other.both,
+            self.expected + other.expected,
+            self.explained + other.explained,
+            self.met + other.met,
+        )
+
+    @property
+    def rate(self) -> float:
+        """Stable's, as the canary's requests met it."""
+        return self.explained / self.met if self.met > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Streak:
     """One gate's disjoint window in the making, and how many in a row have failed.
 
     Args:
         seconds: of the window so far
         bad, of: the judged arm's bad requests of its requests in it
-        stable_bad, stable_of: stable's
+        beside: stable's in it
         failures: closed windows in a row that failed
         why: what the last failed one said
     """
@@ -119,8 +149,7 @@ class Streak:
     seconds: float = 0.0
     bad: float = 0.0
     of: float = 0.0
-    stable_bad: float = 0.0
-    stable_of: float = 0.0
+    beside: Beside = field(default_factory=Beside)
     failures: int = 0
     why: str = ""
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serinus.analysis.judging import Sample
-from serinus.analysis.state import Streak
+from serinus.analysis.state import Beside, Streak
 from serinus.analysis.threshold import Checks
 from serinus.analysis.verdict import Judgement, Outcome, Rule
 from serinus.analysis.window import slack_seconds
 
 
-def grown(streak: Streak, seconds: float, found: Sample, other: Sample) -> Streak:
+def grown(streak: Streak, seconds: float, found: Sample, beside: Beside) -> Streak:
     return replace(
         streak,
         seconds=streak.seconds + seconds,
         bad=streak.bad + found.bad,
         of=streak.of + found.of,
-        stable_bad=streak.stable_bad + other.bad,
-        stable_of=streak.stable_of + other.of,
+        beside=streak.beside + beside,
     )
 
 
