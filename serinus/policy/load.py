@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +63,8 @@ def by_name(service: str) -> Path:
 
 
 def _deployed() -> tuple[Path, ...]:
+    from importlib.resources import files  # 20 ms, which reading a file by its path need not pay
+
     try:
         inside = (files("deployments") / "policies").iterdir()
         return tuple(sorted(file for file in inside if isinstance(file, Path) and file.suffix == ".yaml"))

@@ -66,6 +66,8 @@ def warnings(content: Content) -> Iterator[Problem]:
     addresses = {f"notify[{index}]": text for index, text in enumerate(content.notify)}
     addresses |= {"telemetry.prometheus.url": server.url} if server is not None else {}
     for where, text in addresses.items():
+        if text.startswith("${"):
+            continue
         parts = urlsplit(text)
         if (parts.password and not secret.names(parts.password)) or parts.hostname == "hooks.slack.com":
             yield Problem(where, "a secret is written out in an address", right)

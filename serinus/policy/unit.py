@@ -38,7 +38,7 @@ def _bare(value: Any) -> str | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return f"{value:g}"
+        return str(value) if isinstance(value, int) else f"{value:g}"
     text = str(value).strip()
     return text if re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text, re.ASCII) else None
 
@@ -99,7 +99,7 @@ def number(value: Any, unit: str) -> float:
     if bare is None:
         right = "write a bare number, or say the query's unit: `unit: s`, `ms`, `%` or `ratio`"
         raise UnitError(f"{shown(value)} is not a bare number", right)
-    result = float(value)
+    result = float(bare)
     if not math.isfinite(result):
         raise UnitError(f"{shown(value)} is not a number", "write a finite number")
     return result

@@ -38,11 +38,8 @@ def keys(model: type[BaseModel], above: tuple[str, ...] = ()) -> list[str]:
 
 
 def test_every_key_stands_in_the_text() -> None:
-    words = {
-        word
-        for text in re.findall(r"`([^`\n]+)`", re.sub(r"```yaml\n.*?```", "", TEXT, flags=re.DOTALL))
-        for word in re.findall(r"[a-z_0-9]+", text)
-    }
+    prose = re.sub(r"```yaml\n.*?```", "", TEXT, flags=re.DOTALL)
+    words = {word for text in re.findall(r"`([^`\n]+)`", prose) for word in re.findall(r"[a-z_0-9]+", text)}
     words |= {word for block in BLOCKS for word in re.findall(r"[a-z_0-9]+", block)}
     missing = [key for key in keys(Content) if key.rpartition(".")[2] not in words]
     assert not missing
