@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from typing import Self
-from urllib.parse import urlsplit
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -37,17 +36,18 @@ class WebhookNotifier:
     """
 
     def __init__(self, url: str, timeout_seconds: float = 3.0, pause_seconds: float = 0.5) -> None:
-        self._shown = shown(url)
-        self._url = url
+        self._url = parsed(url)
+        self._shown = shown(self._url)
         self._timeout_seconds = timeout_seconds
         self._pause_seconds = pause_seconds
-        self._client = httpx.AsyncClient(timeout=timeout_seconds, trust_env=False, follow_redirects=False)
+        # Not a client: that one logs every address whole.
+        self._transport = httpx.AsyncHTTPTransport(trust_env=False)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def tell(self, notice: Notice) -> None:
         """See `ports.Notifier`. Ends within `ATTEMPTS` time-outs and the pauses between them."""
@@ -61,33 +61,41 @@ class WebhookNotifier:
 
     async def _post(self, notice: Notice) -> None:
         try:
-            async with (
-                asyncio.timeout(self._timeout_seconds),
-                self._client.stream("POST", self._url, json=asdict(notice)) as response,
-            ):
-                status = response.status_code
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._transport.handle_async_request(self._request(notice))
+                await response.aclose()
         except (TimeoutError, httpx.TimeoutException):
             raise _Later(f"{self._shown} did not answer within {self._timeout_seconds:g} s") from None
         except httpx.HTTPError as cause:
             raise _Later(f"{self._shown} cannot be reached: {type(cause).__name__}") from None
-        if status >= 500 or status == LATER:
-            raise _Later(f"{self._shown} answered {status}")
-        if not 200 <= status < 300:
-            raise Unavailable(f"{self._shown} does not take the notice: it answered {status}")
+        if response.status_code >= 500 or response.status_code == LATER:
+            raise _Later(f"{self._shown} answered {response.status_code}")
+        if not response.is_success:
+            raise Unavailable(f"{self._shown} does not take the notice: it answered {response.status_code}")
+
+    def _request(self, notice: Notice) -> httpx.Request:
+        patience = {"timeout": httpx.Timeout(self._timeout_seconds).as_dict()}
+        request = httpx.Request("POST", self._url, json=asdict(notice), extensions=patience)
+        if self._url.userinfo:
+            return next(httpx.BasicAuth(self._url.username, self._url.password).auth_flow(request))
+        return request
 
 
-def shown(url: str) -> str:
-    """The host of a webhook's address, without anything that may be its secret.
+def parsed(url: str) -> httpx.URL:
+    """A webhook's address.
 
     Raises:
-        Refused: no address of a webhook
+        Refused: it is none
     """
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.isascii() or not url.isprintable():
-        raise Refused("the address of a webhook is wrong; right would be https://host/path")
-    port = f":{parts.port}" if parts.port else ""
-    return f"webhook {parts.scheme}://{parts.hostname}{port}"
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        address = httpx.URL("")
+    if address.scheme not in ("http", "https") or not address.host or not 0 < (address.port or 80) < 2**16:
+        raise Refused("the address of a webhook cannot be used; right would be https://host/path")
+    return address
+
+
+def shown(url: httpx.URL) -> str:
+    """Scheme, host and port: nothing that may be its secret."""
+    return f"webhook {url.scheme}://{url.netloc.decode('ascii')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,13 @@ async def test_a_setting_is_sent_and_its_lack_is_a_refusal(demanded: dict[str, s
             await metrics(server.url).read()
 
 
-async def test_a_user_in_the_address_is_sent_and_never_shown() -> None:
+async def test_a_user_in_the_address_is_sent_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     with serving(if_it_has({"Authorization": basic("ann", SECRET)})) as server:
         await metrics(server.url.replace("://", f"://ann:{SECRET}@")).read()
         with pytest.raises(Refused) as refusal:
             await metrics(server.url.replace("://", f"://bob:{SECRET}@")).read()
-    assert SECRET not in str(refusal.value)
+    assert SECRET not in str(refusal.value) + caplog.text
     assert "***@127.0.0.1" in str(refusal.value)
 
 
