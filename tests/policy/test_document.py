@@ -69,7 +69,7 @@ def test_every_problem_is_told_at_once() -> None:
         ("a: !!python/object:os.system x\n", 1, "tag"),
         ("a: !!float abc\n", 1, "cannot be read"),
         ("a: \x07\n", None, "not YAML"),
-        ("[" * 5000, None, "deep"),
+        ("- " * 5000, None, "deep"),
         ("a: " + "[" * 60 + "]" * 60, 1, "deep"),
     ],
 )
