@@ -11,6 +11,7 @@ from typing import Any
 
 from serinus.policy.model import Policy
 from serinus.policy.preset import PRESETS
+from serinus.policy.settle import quicker
 from serinus.policy.unit import show_percent, show_seconds
 from serinus.release.plan import Plan
 
@@ -54,17 +55,26 @@ SETTINGS: Mapping[str, Callable[[Plan], str]] = {
     "on.inconclusive": lambda plan: plan.on.inconclusive.value,
     "notify": lambda plan: ", ".join(plan.target.notify) or "nobody",
 }
-"""How each key besides phases and gates is shown; `checks.warm_up` stands with each gate."""
+"""How each key besides phases and gates is shown; `checks.warm_up` is in no plan but in its gates."""
 
 
 def settings(policy: Policy, written: Plan, plan: Plan) -> Iterator[Setting]:
     """A setting for each key; `written` is the plan without its rehearsal."""
     preset = PRESETS.get(policy.content.preset or "", {})
-    for key, show in SETTINGS.items():
+    for key, (before, after) in {**_numbers(written, plan), "checks.warm_up": _warm_up(policy, plan)}.items():
         kept = f"preset {policy.content.preset}" if _stands(preset, key) else "default"
         origin = "written" if _stands(policy.given, key) else kept
-        before, after = show(written), show(plan)
         yield Setting(key, before, origin, after if after != before else "")
+
+
+def _numbers(written: Plan, plan: Plan) -> dict[str, tuple[str, str]]:
+    return {key: (show(written), show(plan)) for key, show in SETTINGS.items()}
+
+
+def _warm_up(policy: Policy, plan: Plan) -> tuple[str, str]:
+    value = policy.content.checks.warm_up
+    speed = policy.content.rehearsal.speed if policy.content.rehearsal else 1.0
+    return show_seconds(value), show_seconds(quicker(value, speed, plan.checks.scrape_seconds))
 
 
 def _stands(data: Mapping[str, Any], key: str) -> bool:

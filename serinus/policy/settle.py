@@ -72,16 +72,18 @@ def settled(content: model.Content, version: str) -> Plan:
     )
 
 
+def quicker(seconds: float, speed: float, least: float) -> float:
+    """A duration in a rehearsal: divided, but not below `least`, and never longer than it was."""
+    return min(seconds, max(seconds / speed, least))
+
+
 def rehearsed(plan: Plan, speed: float) -> Plan:
     """The same release in less time; what protects a user (`rollback`) or comes from elsewhere (`scrape`) stays as it is."""
     scrape, least = plan.checks.scrape_seconds, LEAST_SCRAPES * plan.checks.scrape_seconds
 
-    def quicker(value: float, floor: float) -> float:
-        return min(value, max(value / speed, floor))
-
     def faster(phase: Phase) -> Phase:
         rates = tuple(
-            replace(gate, warm_up_seconds=quicker(gate.warm_up_seconds, scrape)) for gate in phase.gates.rates
+            replace(gate, warm_up_seconds=quicker(gate.warm_up_seconds, speed, scrape)) for gate in phase.gates.rates
         )
         return replace(phase, soak_seconds=phase.soak_seconds / speed, gates=replace(phase.gates, rates=rates))
 
@@ -92,14 +94,14 @@ def rehearsed(plan: Plan, speed: float) -> Plan:
         bake=faster(plan.bake),
         checks=replace(
             checks,
-            interval_seconds=quicker(checks.interval_seconds, scrape),
-            window_seconds=quicker(checks.window_seconds, least),
+            interval_seconds=quicker(checks.interval_seconds, speed, scrape),
+            window_seconds=quicker(checks.window_seconds, speed, least),
         ),
         limits=replace(
             limits,
             duration_seconds=limits.duration_seconds / speed,
-            no_traffic_seconds=quicker(limits.no_traffic_seconds, least),
-            metrics_down_seconds=quicker(limits.metrics_down_seconds, least),
+            no_traffic_seconds=quicker(limits.no_traffic_seconds, speed, least),
+            metrics_down_seconds=quicker(limits.metrics_down_seconds, speed, least),
         ),
     )
 

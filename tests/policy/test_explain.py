@@ -85,6 +85,7 @@ def test_a_rehearsal_is_shown_number_by_number() -> None:
         "bake": ("10m", "20s"),
         "checks.interval": ("15s", "1s"),
         "checks.window": ("1m", "5s"),
+        "checks.warm_up": ("1m", "2s"),
         "limits.duration": ("3h", "6m"),
         "limits.no_traffic": ("10m", "20s"),
         "limits.metrics_down": ("5m", "10s"),
