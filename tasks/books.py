@@ -41,6 +41,9 @@ class Books:
         self._events: deque[Callable[[], object]] = deque(maxlen=EVENTS)
         self._cards: dict[str, UUID] = {}
         self._doubtful: set[str] = set()
+        self._silent_since: float | None = None
+        self.silent_seconds = 0.0
+        """How long the server has not taken what was sent: what Prefect itself reports of that time may be missing."""
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -89,8 +92,7 @@ class Books:
         async with get_client(httpx_settings={"timeout": SEND_SECONDS}) as client:
             while True:
                 await self._news.wait()
-                while self._events:
-                    self._events.popleft()()
+                self._emit()
                 if await self._send_one(client):
                     continue
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -105,6 +107,14 @@ class Books:
             return False
         return True
 
+    def _emit(self) -> None:
+        while self._events:
+            emit = self._events.popleft()
+            try:
+                emit()
+            except Exception as cause:
+                log.warning("an event could not be sent: %r", cause)
+
     async def _send_one(self, client: PrefectClient) -> bool:
         """False where the server did not take it: it waits on, unless something newer has come."""
         if not self._waiting:
@@ -118,8 +128,10 @@ class Books:
         except Exception as cause:  # whatever it is, it is bookkeeping
             if not _refused(cause):
                 log.debug("%s waits: %r", key, cause)
+                self._heard(False)
                 return False
             log.warning("%s was refused and is left out: %s", key, cause)
+        self._heard(True)
         if self._waiting.get(key) is send:
             del self._waiting[key]
         return True
@@ -135,6 +147,12 @@ class Books:
         if found:
             self._cards[key] = found[0].id
         return self._cards.get(key)
+
+    def _heard(self, answered: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._silent_since is not None:
+            self.silent_seconds += now - self._silent_since
+        self._silent_since = None if answered else now
 
     def _stir(self) -> None:
         self._empty.clear()

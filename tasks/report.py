@@ -85,8 +85,13 @@ def standing(record: Record) -> str:
     return f"{what}: {record.soaked_seconds:.0f} of {record.current.soak_seconds:g} s soaked{waits}{paused}"
 
 
-def report(record: Record, verdict: Verdict | None, evidence: str) -> str:
-    """The whole release on a page of markdown."""
+def report(record: Record, verdict: Verdict | None, evidence: str, silent_seconds: float = 0.0) -> str:
+    """The whole release on a page of markdown.
+
+    Args:
+        evidence: where its lines lie
+        silent_seconds: how long the Prefect server did not answer: the gap in its history is named
+    """
     head, plan = record.head, record.plan
     took = record.elapsed_seconds
     return "\n".join(
@@ -95,6 +100,7 @@ def report(record: Record, verdict: Verdict | None, evidence: str) -> str:
             "",
             f"**{outcome(record)}** ({took:.0f} s in all; before: {record.previous.version})",
             "",
+            *_gap(silent_seconds),
             *_requests(record),
             *_gates(plan, verdict),
             *_weights(record.tally.weights),
@@ -110,6 +116,15 @@ def report(record: Record, verdict: Verdict | None, evidence: str) -> str:
 def refusal(service: str, version: str, problems: Sequence[str]) -> str:
     """A release that never began."""
     return "\n".join([f"# {service} {version}: refused", "", "Nothing was touched.", "", *(f"- {p}" for p in problems)])
+
+
+def _gap(seconds: float) -> list[str]:
+    if seconds < 1:
+        return []
+    return [
+        f"Prefect did not answer for {seconds:.0f} s: bars and events of that time may be missing here, not below.",
+        "",
+    ]
 
 
 def _requests(record: Record) -> list[str]:

@@ -28,7 +28,7 @@ from tasks.books import Books
 from tasks.moved import Moved
 from tasks.report import progress, refusal, report, row
 
-LAST_SECONDS = 20.0
+LAST_SECONDS = 30.0
 """How long the end of a run waits for its cards; the release has ended before."""
 ROWS = 400
 
@@ -73,7 +73,7 @@ class Show:
         if engine is None:
             return
         self.moving()
-        text = report(engine.record, engine.verdict, str(self._run.evidence))
+        text = report(engine.record, engine.verdict, str(self._run.evidence), self._books.silent_seconds)
         head = f"{engine.record.state}, evidence {engine.record.head.n} lines, {engine.record.head.hash[:12]}"
         self._books.card(f"{self._slug}-report", "markdown", text, head)
         last = {"state": str(engine.record.state), "head": engine.record.head.hash}

@@ -1,0 +1,158 @@
+"""Bookkeeping: newest wins, in place, and nothing waits for a server that is slow, refuses or is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from prefect.exceptions import PrefectHTTPStatusError
+
+from tasks import books as module
+from tasks.books import EVENTS, Books
+
+RUN = UUID(int=1)
+
+
+class Server:
+    """The artifacts of a server, in memory; as slow and as rude as a test wants it."""
+
+    def __init__(self) -> None:
+        self.cards: dict[UUID, dict[str, Any]] = {}
+        self.calls: list[str] = []
+        self.tags: list[str] = []
+        self.up = asyncio.Event()
+        self.up.set()
+        self.refuses: set[str] = set()
+        self.loses_answers = 0
+
+    async def create_artifact(self, artifact: Any) -> SimpleNamespace:
+        await self._called("create", artifact.key)
+        made = uuid4()
+        self.cards[made] = artifact.model_dump()
+        if self.loses_answers:
+            self.loses_answers -= 1
+            raise httpx.ReadTimeout("no answer")
+        return SimpleNamespace(id=made)
+
+    async def update_artifact(self, artifact_id: UUID, artifact: Any) -> None:
+        await self._called("update", self.cards[artifact_id]["key"])
+        self.cards[artifact_id] |= artifact.model_dump(exclude_unset=True)
+
+    async def read_artifacts(self, artifact_filter: Any, limit: int) -> list[SimpleNamespace]:
+        await self._called("read", artifact_filter.key.any_[0])
+        return [
+            SimpleNamespace(id=made) for made, card in self.cards.items() if card["key"] in artifact_filter.key.any_
+        ]
+
+    async def update_flow_run(self, flow_run_id: UUID, tags: list[str]) -> None:
+        await self._called("tag", "run")
+        self.tags = tags
+
+    async def _called(self, call: str, key: str) -> None:
+        await self.up.wait()
+        self.calls.append(f"{call} {key}")
+        if key in self.refuses:
+            request = httpx.Request("POST", "http://server")
+            raise PrefectHTTPStatusError("bad data", request=request, response=httpx.Response(422, request=request))
+
+    def card(self, key: str) -> list[Any]:
+        return [card["data"] for card in self.cards.values() if card["key"] == key]
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    here = Server()
+
+    @asynccontextmanager
+    async def client(**_: Any) -> AsyncIterator[Server]:
+        yield here
+
+    monkeypatch.setattr(module, "get_client", client)
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
+    return here
+
+
+@pytest.fixture
+async def books(server: Server) -> AsyncIterator[Books]:
+    made = Books(RUN)
+    work = asyncio.create_task(made.work())
+    yield made
+    work.cancel()
+    await asyncio.wait({work})
+
+
+async def test_a_card_is_made_once_and_then_changed_in_place(server: Server, books: Books) -> None:
+    for percent in (1.0, 2.0, 3.0):
+        books.card("bar", "progress", percent, f"{percent} %")
+        assert await books.settle(5)
+    assert server.calls == ["create bar", "update bar", "update bar"]
+    assert [(card["data"], card["description"], card["flow_run_id"]) for card in server.cards.values()] == [
+        (3.0, "3.0 %", RUN)
+    ]
+
+
+async def test_of_a_key_only_the_newest_waits(server: Server, books: Books) -> None:
+    server.up.clear()
+    for percent in range(1000):
+        books.card("bar", "progress", percent, "")
+    books.tags(["canary"])
+    server.up.set()
+    assert await books.settle(5)
+    assert server.card("bar") == [999]
+    assert len(server.calls) <= 3
+    assert server.tags == ["canary"]
+
+
+async def test_a_server_that_hangs_holds_nobody(server: Server, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SEND_SECONDS", 0.05)
+    server.up.clear()
+    books.card("bar", "progress", 1.0, "")
+    assert not await books.settle(0.3)
+    server.up.set()
+    assert await books.settle(5)
+    assert server.card("bar") == [1.0]
+    assert books.silent_seconds > 0
+
+
+async def test_a_card_whose_answer_was_lost_is_not_made_twice(server: Server, books: Books) -> None:
+    server.loses_answers = 1
+    books.card("bar", "progress", 1.0, "")
+    assert await books.settle(5)
+    assert server.card("bar") == [1.0]
+    assert server.calls == ["create bar", "read bar", "update bar"]
+
+
+async def test_what_the_server_refuses_is_left_out_and_the_rest_goes_on(server: Server, books: Books) -> None:
+    server.refuses.add("bad")
+    books.card("bad", "table", "x", "")
+    books.card("good", "table", "y", "")
+    assert await books.settle(5)
+    assert (server.card("bad"), server.card("good")) == ([], ["y"])
+
+
+async def test_events_are_bounded_and_go_even_where_cards_do_not(server: Server, books: Books) -> None:
+    server.up.clear()
+    seen: list[int] = []
+    for number in range(EVENTS + 10):
+        books.event(partial(seen.append, number))
+    await asyncio.sleep(0)
+    server.up.set()
+    assert await books.settle(5)
+    assert seen == list(range(10, EVENTS + 10))
+
+
+async def test_an_event_that_fails_stops_nothing(server: Server, books: Books) -> None:
+    def fails() -> None:
+        raise RuntimeError("no events here")
+
+    books.event(fails)
+    books.card("bar", "progress", 1.0, "")
+    assert await books.settle(5)
+    assert server.card("bar") == [1.0]
