@@ -58,7 +58,7 @@ def judge(state: GateState, reading: Reading | Outage, setting: Setting) -> tupl
             return _closed(state, lacks)
         return state, Verdict(missing.waiting(state))
     state = _counted(taken.state, taken.increment, reading.now, setting)
-    sight = Sight(state, taken.increment, state.window, setting)
+    sight = Sight(state, taken.increment, state.window, setting, increment.total(state.window))
     found = [
         *lacks,
         *missing.traffic(sight.seen, reading, setting),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from serinus.analysis.binomial import at_most, tail
-from serinus.analysis.increment import edge, total
+from serinus.analysis.increment import edge
 from serinus.analysis.setting import Setting
 from serinus.analysis.state import Beside, Both, Counts, GateState, Increment
 from serinus.analysis.threshold import ERRORS, SERVER_ERRORS, Bound, RateGate
@@ -42,17 +42,14 @@ class Sight:
     Args:
         state: with this increment in it
         window: the increments of the rolling window; for a gate with a warm-up without it
+        seen: both arms in the window
     """
 
     state: GateState
     increment: Increment
     window: tuple[Increment, ...]
     setting: Setting
-
-    @property
-    def seen(self) -> Both:
-        """Both arms in the window."""
-        return total(self.window)
+    seen: Both
 
     @property
     def phi(self) -> float:

@@ -44,12 +44,22 @@ def needed(limit: float, errors: float = 0, alpha: float = 0.05) -> int:
         errors: bad ones among the requests
         alpha: level of the certificate
     """
-    low, high = math.ceil(errors), max(16, 2 * math.ceil(errors))
-    while not certified(errors, high, limit, alpha):
+
+    def short(requests: int) -> float:
+        """How much evidence so many requests lack; negative once they suffice."""
+        return -math.log(alpha) - log_kept(errors, requests, limit)
+
+    low, high = math.ceil(errors), math.ceil((errors + 4) / limit)
+    while (over := short(high)) > 0:
         if high >= _MOST:
             return high
         low, high = high, 2 * high
+    under = short(low)
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if certified(errors, middle, limit, alpha) else (middle, high)
+        # Illinois: a chord, the end that stays halved, so that no end stays for long.
+        middle = min(high - 1, max(low + 1, round(low + (high - low) * under / (under - over))))
+        if (lack := short(middle)) > 0:
+            low, under, over = middle, lack, over / 2
+        else:
+            high, over, under = middle, lack, under / 2
     return high

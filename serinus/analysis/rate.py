@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from serinus.analysis import literal, no_errors, one_armed, strict, window
 from serinus.analysis.binomial import at_most
+from serinus.analysis.increment import total
 from serinus.analysis.judging import (
     UNEXPLAINED,
     UNLIKELY,
@@ -44,7 +45,7 @@ def judge(gate: RateGate, sight: Sight, now: float, streak: Streak) -> tuple[tup
         warmed = window.since(sight.state.window, warm, setting.checks)
         if not warmed:
             return (_warming(gate, sight, 0.0),), streak
-        sight = replace(sight, window=warmed)
+        sight = replace(sight, window=warmed, seen=total(warmed))
     blind = _blind(gate, sight.judged(sight.seen))
     if blind is not None:
         return (blind,), streak
