@@ -33,7 +33,7 @@ async def check(engine: Engine) -> tuple[Verdict, Action]:
     since = engine.ports.clock.monotonic() - engine.last_check
     reading = await _reading(engine)
     troubles = await _troubles(engine)
-    state, verdict = gate.judge(engine.record.gate, reading, _setting(engine.record, troubles))
+    state, verdict = gate.judge(engine.record.gate, reading, _setting(engine.record, troubles, since))
     engine.last_check = engine.ports.clock.monotonic()
     engine.verdict = verdict
     seen = observe(replace(engine.record, gate=state), verdict, since, engine.now())
@@ -91,7 +91,11 @@ def pod_troubles(side: Side) -> tuple[str, ...]:
     )
 
 
-def _setting(record: Record, troubles: tuple[str, ...]) -> gate.Setting:
+def _setting(record: Record, troubles: tuple[str, ...], since: float) -> gate.Setting:
+    """Where the release stands once this check has passed: what is only asked when the soak is over is asked in time."""
+    counted = 0.0 if record.paused else since
+    soaked = record.soaked_seconds + min(counted, 2 * record.plan.checks.interval_seconds)
+    record = replace(record, soaked_seconds=soaked, phase_seconds=record.phase_seconds + counted)
     phase, baking = record.current, record.state is State.BAKING
     one_armed = baking or phase.weight == EVERYTHING
     return gate.Setting(

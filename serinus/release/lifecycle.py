@@ -142,7 +142,7 @@ def _deadline(record: Record, verdict: Verdict, now: float) -> Action | None:
 
 def allowed_seconds(plan: Plan, rule: str) -> float | None:
     """How long a hold of this rule may last; None where something else ends it."""
-    if rule in ("metrics-down", "stale", "bad-query"):
+    if rule in ("metrics-down", "stale", "bad-query", "no-value"):
         return plan.limits.metrics_down_seconds
     if rule in ("no-traffic", "traffic-mismatch"):
         return plan.limits.no_traffic_seconds
