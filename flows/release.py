@@ -15,13 +15,9 @@ from prefect.states import Failed
 
 from flows.phase import watch
 from flows.promotion import make_stable, promoting
-from flows.rollback import give_back, returning
+from flows.rollback import give_back, returning, take_back
 from flows.subflow import inside
-from serinus.errors import Fenced, PolicyError, PreflightError, RollbackError, SerinusError
-from serinus.moves.close import close_held
-from serinus.moves.engine import Engine
-from serinus.moves.undo import touches_stable
-from serinus.release.lifecycle import Action, Step
+from serinus.errors import Fenced, RollbackError, SerinusError
 from serinus.wiring import Run, enter, held
 from tasks.acquire import acquire
 from tasks.cancel import cancellable
@@ -48,63 +44,47 @@ async def release(
     """
     try:
         async with enter(service, version, policy) as run, shown(run), cancellable(run) as cancel:
-            stopped = await run_or_return(run, wait=if_busy == "wait")
+            stopped = await story(run, wait=if_busy == "wait")
             return final(held().record, cancelled=stopped or cancel.asked)
-    except (PolicyError, PreflightError) as error:
-        return await refused(service, version, error)
     except Fenced as error:
         return Failed(name="Fenced", message=f"somebody else holds the release now: {error}")
-    except SerinusError as error:
+    except RollbackError as error:
         return Failed(name="RollbackFailed", message=f"the guard goes on trying: {error}")
+    except SerinusError as error:  # policy, preflight, a service that is busy: nothing was touched
+        return await refused(service, version, error)
 
 
-async def run_or_return(run: Run, wait: bool) -> bool:
-    """Whatever stops the story half-way: first the traffic, then everything else, shielded from whoever cancels.
+async def story(run: Run, wait: bool) -> bool:
+    """Phases, then promotion or rollback; whatever stops it half-way, the traffic goes back first.
 
     Returns:
         whether it was cancelled from outside.
     """
     try:
-        await story(run, wait)
-    except (PreflightError, Fenced):
+        moved = await phases(run, wait)
+        if moved.promotes:
+            moved = await inside(promoting, make_stable, moved, f"{run.plan.version} becomes stable")
+        if moved.ends:
+            await inside(returning, give_back, moved, moved.reason)
+    except Fenced:
         raise
-    except BaseException as error:
+    except BaseException as error:  # a cancel, a time-out, a bug
         if run.engine is None:
             raise
         with anyio.CancelScope(shield=True):
-            await taken_back(run.engine, f"stopped: {str(error) or type(error).__name__}")
+            await take_back(run.engine, f"stopped: {str(error) or type(error).__name__}")
         return not isinstance(error, Exception)
     return False
 
 
-async def taken_back(engine: Engine, why: str) -> None:
-    """The way back needs no Prefect: it is closed here and now, and then told."""
-    if engine.record.ended:
-        return
-    if not touches_stable(engine.record):
-        await close_held(engine, why)
-    try:
-        await inside(returning, give_back, Moved(Action(Step.ROLL_BACK, why, "engine", "stopped")), why)
-    except Exception as error:
-        raise RollbackError(f"{engine.release} is not ended: {error}") from error
-
-
-async def story(run: Run, wait: bool) -> None:
-    """Preflight, phases, then promotion or rollback."""
-    moved = await phases(run, wait)
-    if moved.promotes:
-        moved = await inside(promoting, make_stable, moved, f"{run.plan.version} becomes stable")
-    if moved.ends:
-        await inside(returning, give_back, moved, moved.reason)
-
-
 async def phases(run: Run, wait: bool) -> Moved:
-    """Shift, hold, gate; and so on until the gate says promote, or that the traffic is to be returned."""
+    """Shift, hold, gate, and so on, until a gate says promote, or that the traffic is to be returned."""
     plan = run.plan
     fit = await handed(preflight(plan.service))
     owner = await handed(acquire(plan.service, plan.limits.duration_seconds if wait else 0.0, fit))
     moved = await handed(start(plan.version, owner))
     for number, phase in enumerate(plan.phases):
         if moved.advances:
-            moved = await watch(str(phase.weight), await handed(shift(str(phase.weight), number, moved)))
+            weight = str(phase.weight)
+            moved = await watch(weight, await handed(shift(weight, number, moved)))
     return moved

@@ -8,10 +8,13 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.subflow import Chapter
+from flows.subflow import Chapter, inside
 from serinus import wiring
-from serinus.errors import SerinusError
+from serinus.errors import Fenced, RollbackError, SerinusError
+from serinus.moves.close import close_held
+from serinus.moves.engine import Engine
 from serinus.moves.undo import touches_stable
+from serinus.release.lifecycle import Action, Step
 from tasks.announce import announce
 from tasks.ask import abort, reopen, until_ended
 from tasks.close import close
@@ -36,6 +39,24 @@ async def give_back(moved: Moved) -> Moved:
     else:
         moved = await close(moved)
     return await announce(await roll_back(moved))
+
+
+async def take_back(engine: Engine, why: str) -> None:
+    """The way back of a release that was stopped half-way: closed here and now, whatever Prefect does, and then told.
+
+    Raises:
+        RollbackError: the release is not ended; the guard goes on
+    """
+    if engine.record.ended:
+        return
+    if not touches_stable(engine.record):
+        await close_held(engine, why)
+    try:
+        await inside(returning, give_back, Moved(Action(Step.ROLL_BACK, why, "engine", "stopped")), why)
+    except Fenced:
+        raise
+    except Exception as error:
+        raise RollbackError(f"{engine.release} is not ended: {error}") from error
 
 
 @flow(name="rollback", flow_run_name="{service}: {why}")
