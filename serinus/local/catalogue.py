@@ -50,6 +50,9 @@ class Behaviour:
 
 CATALOGUE: Mapping[str, Behaviour] = MappingProxyType(
     {
+        "v1.0": Behaviour("healthy, no errors of its own", error_rate=0.0),
+        "v1.1": Behaviour("healthy, no errors of its own", error_rate=0.0),
+        "v1.2": Behaviour("healthy, no errors of its own", error_rate=0.0),
         "v1": Behaviour("healthy, .05 % errors"),
         "v2": Behaviour("healthy, .05 % errors"),
         "v3": Behaviour("healthy, .05 % errors"),

@@ -122,6 +122,7 @@ async def close_held(engine: Engine, why: str) -> Closed:
             late_after_seconds=engine.plan.limits.rollback_seconds,
             late=lambda text: page(engine.ports, engine.plan.service, engine.release, text),
         )
+        engine.closed_seconds = engine.now()
     return engine.closed
 
 

@@ -49,7 +49,8 @@ async def _say_closed(engine: Engine, action: Action) -> None:
     weight = engine.record.tally.weights[-1][1] if engine.record.tally.weights else 0.0
     seconds = closed.seconds if closed and not closed.already else None
     outcome = Outcome(action.why, action.gate, action.rule, weight, seconds)
-    tally = replace(engine.record.tally, weights=(*engine.record.tally.weights, (round(engine.now(), 3), 0.0)))
+    at = engine.now() if engine.closed_seconds is None else engine.closed_seconds
+    tally = replace(engine.record.tally, weights=(*engine.record.tally.weights, (round(at, 3), 0.0)))
     record = replace(engine.record, state=State.ROLLING_BACK, outcome=outcome, tally=tally)
     told = {"why": action.why, "gate": action.gate, "rule": action.rule, "seconds": seconds}
     await engine.write(engine.say("close", record, weight=weight, already=bool(closed and closed.already), **told))
