@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from serinus.cli.stage import Played, Stage
     from serinus.settings import Folders
 
+SHOP = "shop:v1.0"
 NAMES = ", ".join(SCENARIOS)
 
 
@@ -50,10 +51,8 @@ async def demo(
         raise Usage(f"--rate is 1 to 5000 requests a second, not {rate:g}.")
     folders = Folders.at(state or Folders.resolve().state / "demo")
     played: list[Played] = []
-    out.say(
-        "A platform on this machine: Envoy, Prometheus, Prefect, and a shop that two instances of v1 serve.", "bold"
-    )
-    async with stage(folders, (), lambda line: out.say(f"  {line}", "dim"), keep) as there:
+    out.say("A platform on this machine: Envoy, Prometheus, Prefect, and a shop of two instances.", "bold")
+    async with stage(folders, ("--service", SHOP), lambda line: out.say(f"  {line}", "dim"), keep) as there:
         there.rate = rate
         for scenario in chosen:
             out.say(f"\n{scenario.name}: {scenario.about}", "bold")

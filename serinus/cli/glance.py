@@ -205,14 +205,14 @@ def changes(before: Glance | None, now: Glance) -> Iterator[str]:
     if before is None or before.release != now.release:
         yield f"{now.service} {now.version}: release {now.release}" + (f", {now.run}" if now.run else "")
         before = replace(now, state=State.STARTING, phase=0, set_percent=None, paused=False, late=False, verdict="")
-    if (before.state, before.phase) != (now.state, now.phase) and not now.ended:
-        yield now.step + (f": waits for {now.waits_for}" if now.state in WAITING else f", {now.soak_seconds:g} s")
-    if before.set_percent != now.set_percent and now.set_percent is not None:
-        yield f"the route gives the canary {now.set_percent:g} %"
     if now.verdict not in ("", "PASS") and (now.verdict, now.phase) != (before.verdict, before.phase):
         yield f"{now.verdict}: {now.because}"
     if now.verdict == "PASS" and before.verdict not in ("", "PASS"):
         yield "PASS again"
+    if (before.state, before.phase) != (now.state, now.phase) and not now.ended:
+        yield now.step + (f": waits for {now.waits_for}" if now.state in WAITING else f", {now.soak_seconds:g} s")
+    if before.set_percent != now.set_percent and now.set_percent is not None:
+        yield f"the route gives the canary {now.set_percent:g} %"
     if before.paused != now.paused:
         yield "paused: weight and checks stay, the soak stands still" if now.paused else "resumed"
     if now.late and not before.late:

@@ -63,7 +63,7 @@ def connected(server: Server) -> Iterator[None]:
 
 @contextmanager
 def quiet(note: Callable[[str], None]) -> Iterator[None]:
-    """Prefect's lines leave the terminal alone (its server still gets them); warnings of our own are noted. Once `flows` is imported."""
+    """Prefect's lines leave the terminal alone, warnings of our own are noted. To be entered after `flows` was imported."""
     from prefect.logging.handlers import PrefectConsoleHandler
 
     class Noting(logging.Handler):
