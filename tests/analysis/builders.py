@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from serinus.analysis import gate
-from serinus.analysis.reading import REQUESTS, TIMED, UNANSWERED, Arm, Counter, History, Reading, within
+from serinus.analysis.reading import REQUESTS, TIMED, UNANSWERED, Arm, Counter, History, Outage, Reading, within
 from serinus.analysis.setting import Setting
 from serinus.analysis.state import GateState
 from serinus.analysis.threshold import ERRORS, SERVER_ERRORS, Bound, Checks, Gates, Guards, RateGate, slow
@@ -108,7 +107,7 @@ class Watch:
     state: GateState
     verdicts: list[Verdict] = field(default_factory=list)
 
-    def sees(self, reading: Reading) -> Verdict:
+    def sees(self, reading: Reading | Outage) -> Verdict:
         self.state, verdict = gate.judge(self.state, reading, self.setting)
         self.verdicts.append(verdict)
         return verdict
@@ -129,7 +128,3 @@ def at(
 
 def watching(service: Service, setting: Setting, history: History | None = None) -> Watch:
     return Watch(setting, gate.begin(service.scraped(), setting.checks, history))
-
-
-def binomial(chance: random.Random, of: int, p: float) -> int:
-    return sum(chance.random() < p for _ in range(of)) if p < 1 else of
