@@ -183,7 +183,7 @@ class Stage:
         meanwhile = asyncio.create_task(self._meanwhile(scenario.meanwhile, engine))
         try:
             said = await engine.result()
-            if scenario.meanwhile is not Meanwhile.KILL or not meanwhile.done():
+            if said or scenario.meanwhile is not Meanwhile.KILL:
                 meanwhile.cancel()
             await asyncio.wait({meanwhile}, timeout=END_SECONDS)
             killed = None if meanwhile.cancelled() else meanwhile.result()
