@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from serinus.cli import ask, check, demo, doctor, evidence, guard, local, plan, release, status
+from serinus.cli import ask, check, demo, doctor, evidence, guard, local, plan, release, status, traffic
 
 DAILY, PROVING, PLATFORM = "Daily", "Proving", "Platform"
 
@@ -23,7 +23,7 @@ class Grouped(TyperGroup):
             rows = [
                 (verb.name or "", verb.get_short_help_str(width))
                 for verb in verbs
-                if getattr(verb, "rich_help_panel", None) == panel
+                if not verb.hidden and getattr(verb, "rich_help_panel", None) == panel
             ]
             with formatter.section(panel if isinstance(panel, str) else "Verbs"):
                 formatter.write_dl(rows)
@@ -53,11 +53,12 @@ def _add(panel: str, **verbs: Callable[..., None]) -> None:
         app.command(name, rich_help_panel=panel)(function)
 
 
-def _group(panel: str, name: str, help_text: str, **verbs: Callable[..., None]) -> None:
+def _group(panel: str, name: str, help_text: str, **verbs: Callable[..., None]) -> typer.Typer:
     group = new(help_text)
     for verb_name, function in verbs.items():
         group.command(verb_name)(function)
     app.add_typer(group, name=name, rich_help_panel=panel)
+    return group
 
 
 _add(
@@ -77,11 +78,10 @@ _add(PLATFORM, demo=demo.demo, guard=guard.guard)
 _group(
     PLATFORM,
     "local",
-    "The platform on this machine: Envoy, Prometheus, Prefect, a service.",
+    "The platform on this machine.",
     up=local.up,
     down=local.down,
     status=local.status,
-    fault=local.fault,
-    load=local.load,
-    deploy=local.deploy,
-)
+    fault=traffic.fault,
+    load=traffic.load,
+).command("deploy", hidden=True)(local.deploy)  # what `up` calls

@@ -71,7 +71,7 @@ async def promote(
 
 @verb
 async def rollback(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
-    """Take the newest release back: while it goes on, abort it; once promoted, put the previous version back."""
+    """Take back the newest release, promoted or not."""
     from serinus.settings import Folders
     from serinus.wiring import open_ports
 

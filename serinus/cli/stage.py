@@ -18,7 +18,7 @@ from typing import Any
 
 from serinus.cli.follow import moments
 from serinus.cli.glance import Glance
-from serinus.cli.local import launched
+from serinus.cli.launch import launched
 from serinus.cli.scenario import Meanwhile, Scenario, version_for
 from serinus.errors import PlatformError, Unavailable
 from serinus.local.child import tail, tied

@@ -25,8 +25,8 @@ def verb(function: Callable[P, Code | Coroutine[Any, Any, Code]]) -> Callable[P,
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        context = kwargs.get("context")
-        debug = isinstance(context, typer.Context) and bool(context.find_root().obj)
+        context = cast(typer.Context, kwargs["context"])
+        debug = bool(context.find_root().obj)
         try:
             code = _done(function(*args, **kwargs))
         except (typer.Exit, typer.Abort):

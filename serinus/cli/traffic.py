@@ -1,0 +1,98 @@
+"""`serinus local fault | load`: break a running service on purpose, and send requests as its users do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from serinus.cli.exit_code import Code
+from serinus.cli.failure import Usage
+from serinus.cli.local import duration, running_in, served
+from serinus.cli.terminal import Terminal
+from serinus.cli.verb import Json, Service, verb
+
+Arm = Annotated[str, typer.Option("--arm", help="Who suffers: stable, canary or all.")]
+
+
+@verb
+def fault(
+    context: typer.Context,
+    service: Service,
+    arm: Arm = "all",
+    error_rate: Annotated[
+        str, typer.Option("--error-rate", metavar="PERCENT", help="Part of the requests that fail.")
+    ] = "0%",
+    latency: Annotated[str, typer.Option("--latency", metavar="DURATION", help="Added to every request.")] = "0s",
+    dead: Annotated[bool, typer.Option("--dead", help="Every connection is refused.")] = False,
+    as_json: Json = False,
+) -> Code:
+    """Break a service on purpose; without options, mend it."""
+    from serinus.local.fault import ARMS, Fault, faults_file, write_fault
+    from serinus.settings import Folders
+
+    out, folders = Terminal(as_json), Folders.resolve()
+    served(running_in(folders), service)
+    if arm not in ARMS:
+        raise Usage(f"--arm is {', '.join(ARMS[:-1])} or {ARMS[-1]}, not {arm}.")
+    try:
+        wanted = Fault(percentage(error_rate, "--error-rate"), duration(latency, "--latency"), dead)
+    except ValueError as cause:
+        raise Usage(str(cause)) from None
+    write_fault(faults_file(folders.service(service)), arm, wanted)
+    broken = wanted != Fault()
+    told = f"{arm} of {service}: {wanted.error_rate:.3g} of the requests fail, {wanted.latency_seconds:g} s slower" + (
+        ", dead" if dead else ""
+    )
+    out.result(
+        {"service": service, "arm": arm, "broken": broken},
+        told if broken else f"{arm} of {service}: as its version is",
+        "warn" if broken else "good",
+    )
+    return Code.DONE
+
+
+@verb
+async def load(
+    context: typer.Context,
+    service: Service,
+    rate: Annotated[float, typer.Option("--rate", help="Requests a second.")] = 200.0,
+    lasting: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long; otherwise until Ctrl-C.")] = "",
+    as_json: Json = False,
+) -> Code:
+    """Send steady requests, as users do, and count the answers."""
+    import asyncio
+    import signal
+    from contextlib import suppress
+    from dataclasses import asdict
+
+    from serinus.local.traffic import sending
+    from serinus.settings import Folders
+
+    out, stop = Terminal(as_json), asyncio.Event()
+    url = served(running_in(Folders.resolve()), service)
+    seconds = duration(lasting, "--for") if lasting else None
+    if not 0.1 <= rate <= 20_000:
+        raise Usage(f"--rate is 0.1 to 20000 requests a second, not {rate:g}.")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    out.say(f"{rate:g} requests a second to {url}" + ("" if lasting else "; Ctrl-C ends it"), "dim")
+    async with sending(url, rate) as sender:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), seconds)
+    sent = sender.result()
+    told = f"{sent.requests:,} requests in {sent.seconds:.1f} s, {sent.failed:,} failed"
+    out.result(
+        {**asdict(sent), "requests": sent.requests, "failed": sent.failed}, told, "warn" if sent.failed else "good"
+    )
+    return Code.DONE
+
+
+def percentage(text: str, option: str) -> float:
+    """The fraction of `30%`. Raises Usage."""
+    from serinus.policy.unit import UnitError, percent
+
+    try:
+        return percent(text) / 100
+    except UnitError as cause:
+        raise Usage(f"{option}: {cause}.") from None

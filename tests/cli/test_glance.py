@@ -1,0 +1,112 @@
+"""One moment of a release, and which changes are worth a line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from serinus.cli.glance import Count, Glance, changes, glance, left_seconds
+from serinus.cli.live import panel, percent, progress
+from serinus.ports import Route
+from serinus.release.record import Outcome, Record, State
+from serinus.release.weight import Weight
+from tests.release.builders import a_release
+
+
+def a_route(percents: float) -> Route:
+    return Route(Weight.of(percents), None, "1")
+
+
+def checked(record: Record, verdict: str, why: str) -> Record:
+    return record.say("2026-01-01T00:00:00Z", 1.0, "check", verdict=verdict, why=why)
+
+
+def seen(record: Record, percents: float = 10, before: Glance | None = None) -> Glance:
+    return glance(record, a_route(percents), True, before)
+
+
+def test_no_request_is_not_a_rate_of_zero() -> None:
+    assert Count().rate is None
+    assert Count(10, 0).rate == 0
+
+
+def test_it_says_what_is_wanted_what_is_set_and_what_is_left() -> None:
+    now = seen(a_release().at(10).soaked(3).record)
+    assert (now.phase, now.phases, now.weight_percent, now.set_percent, now.taken_up) == (2, 5, 10, 10, True)
+    assert now.left_seconds == 5 + 3 * 8 + 8
+    assert now.waits_for == "5 s of the soak"
+
+
+def test_what_cannot_be_read_is_not_shown_as_zero() -> None:
+    now = glance(a_release().at(10).record, None, None)
+    assert now.set_percent is None
+    assert now.share is None
+    assert now.as_json()["weight"] == {"wanted": 10.0, "set": None, "taken_up": None}
+
+
+def test_it_waits_for_what_the_last_check_says_also_once_the_line_is_copied() -> None:
+    record = checked(a_release().at(10).record, "HOLD", "stale: no sample for 4 s")
+    now = seen(record)
+    assert now.waits_for == "stale: no sample for 4 s"
+    later = seen(replace(record, lines=()), before=now)
+    assert (later.waits_for, later.verdict) == ("stale: no sample for 4 s", "HOLD")
+
+
+@pytest.mark.parametrize(
+    ("state", "left"),
+    [
+        (State.STARTING, 48),
+        (State.PHASE, 48),
+        (State.PROMOTING, 8),
+        (State.BAKING, 8),
+        (State.ROLLING_BACK, 0),
+        (State.PROMOTED, 0),
+    ],
+)
+def test_time_left_counts_what_is_still_to_come(state: State, left: float) -> None:
+    assert left_seconds(replace(a_release().record, state=state)) == left
+
+
+def test_each_change_is_one_line() -> None:
+    first = seen(a_release().at(10).record, 5)
+    assert [line.split(":")[0] for line in changes(None, first)] == [
+        "shop v2",
+        "phase 2 of 5, 10 %, 8 s",
+        "the route gives the canary 5 %",
+    ]
+    assert list(changes(first, first)) == []
+    later = seen(a_release().at(25).record, 25, first)
+    assert list(changes(first, later)) == ["phase 3 of 5, 25 %, 8 s", "the route gives the canary 25 %"]
+
+
+def test_holds_pauses_and_lateness_are_told_once() -> None:
+    record = a_release().at(10).record
+    calm = seen(checked(record, "PASS", "fine"))
+    held = seen(checked(record, "HOLD", "stale"), before=calm)
+    assert list(changes(calm, held)) == ["HOLD: stale"]
+    assert list(changes(held, held)) == []
+    assert list(changes(held, calm)) == ["PASS again"]
+    assert "paused" in next(changes(calm, seen(replace(record, paused=True), before=calm)))
+    assert "late" in next(changes(calm, seen(replace(record, late=True), before=calm)))
+
+
+def test_the_end_is_told_with_its_reason() -> None:
+    record = a_release().at(10).record
+    ended = replace(record, state=State.ROLLED_BACK, ended=True, outcome=Outcome("31 % > 5 %", "error_rate"))
+    assert list(changes(seen(record), seen(ended, 10))) == ["rolled back: 31 % > 5 %"]
+
+
+@pytest.mark.parametrize("columns", [200, 80, 40, 20])
+def test_the_panel_fits_any_width(columns: int) -> None:
+    console = Console(width=columns, record=True, force_terminal=False, file=None)
+    with console.capture() as drawn:
+        console.print(panel(seen(checked(a_release().at(10).record, "FAIL", "error_rate 3 % > 1 % " * 9))))
+    assert "10 %" in drawn.get()
+    assert all(len(line) <= columns for line in drawn.get().splitlines())
+
+
+def test_shares_and_rates_are_readable() -> None:
+    assert (percent(None), percent(0.0483), percent(5, 100), percent(0.0)) == ("–", "4.83 %", "5 %", "0 %")
+    assert progress(seen(a_release().at(10).soaked(4).record)).startswith("━━━━━━━━━━━━────────────  4 of 8 s soaked")
