@@ -13,16 +13,15 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
+from flows.ownership import own
 from flows.phase import watch
 from flows.promotion import make_stable, promoting
 from flows.rollback import give_back, returning, take_back
 from flows.subflow import inside
 from serinus.errors import Fenced, RollbackError, SerinusError
 from serinus.wiring import Run, enter, held
-from tasks.acquire import acquire
 from tasks.cancel import cancellable
 from tasks.moved import Moved
-from tasks.preflight import preflight
 from tasks.report import final
 from tasks.retry import handed
 from tasks.shift import shift
@@ -80,9 +79,7 @@ async def story(run: Run, wait: bool) -> bool:
 async def phases(run: Run, wait: bool) -> Moved:
     """Shift, hold, gate, and so on, until a gate says promote, or that the traffic is to be returned."""
     plan = run.plan
-    fit = await handed(preflight(plan.service))
-    owner = await handed(acquire(plan.service, plan.limits.duration_seconds if wait else 0.0, fit))
-    moved = await handed(start(plan.version, owner))
+    moved = await handed(start(plan.version, await own(plan, wait)))
     for number, phase in enumerate(plan.phases):
         if moved.advances:
             weight = str(phase.weight)

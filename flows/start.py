@@ -16,8 +16,10 @@ from typing import Any
 from prefect import Flow, get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow_async
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 from prefect.states import Pending
 
@@ -114,6 +116,21 @@ async def run_here(created: Created) -> State[Any]:
     if state is None:
         raise Unavailable(f"{created.url} ended without a state")
     return state
+
+
+async def history_sent(seconds: float) -> bool:
+    """Wait until Prefect has sent what it still holds of finished runs (task runs, events, logs), at most so long.
+
+    Returns:
+        False where the server did not take it: the interpreter's own exit would then wait for minutes, a program should not
+        (`os._exit`). Nothing of a release depends on it.
+    """
+    events: Any = EventsWorker.drain_all(
+        timeout=seconds
+    )  # its type says that it may not be awaited: inside a loop it may
+    logs: Any = APILogWorker.drain_all(timeout=seconds)
+    drained = await asyncio.gather(events, logs)
+    return not any(left for _, left in filter(None, drained))
 
 
 def address(run: FlowRun) -> str:

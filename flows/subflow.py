@@ -78,6 +78,7 @@ async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved, name: str
             await asyncio.wait({chapter.ended}, timeout=LEAVE_SECONDS)
         raise
     finally:
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())  # the chapter has said it already
         with anyio.CancelScope(shield=True):
             await asyncio.wait({running}, timeout=LEAVE_SECONDS)
 

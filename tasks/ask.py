@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from prefect import task
 
 from serinus import wiring
-from serinus.errors import Refused
 from serinus.moves import ask
 from serinus.moves.take_over import reopen as own_again
+from serinus.moves.turn import until_ended as ended
 from serinus.release.lifecycle import Action, Step
-from serinus.release.record import Foreign, Record, Verb
+from serinus.release.record import Record, Verb
 from tasks.moved import Moved
 from tasks.retry import RETRIED
 
 WHO = "a person in Prefect"
 """Prefect vouches for nobody: a claim."""
-LOOK_SECONDS = 0.5
 
 
 @task(task_run_name="abort {service}", timeout_seconds=600, **RETRIED)
@@ -46,11 +43,4 @@ async def reopen(service: str, why: str) -> Moved:
 @task(task_run_name="until {release} has ended", timeout_seconds=6 * 3600, **RETRIED)
 async def until_ended(release: str, asked: Moved) -> Record:
     """The record of the release, once it has ended, whoever ended it."""
-    ledger = wiring.current().ports.ledger
-    while True:
-        kept = await ledger.read()
-        if kept is None or isinstance(kept.record, Foreign) or kept.record.release != release:
-            raise Refused(f"release {release} is gone from the record: another one has begun")
-        if kept.record.ended:
-            return kept.record
-        await asyncio.sleep(LOOK_SECONDS)
+    return await ended(wiring.current().ports, release)

@@ -16,8 +16,11 @@ from tasks.show import told
 
 
 @task(task_run_name="preflight", timeout_seconds=60, **RETRIED)
-async def preflight(service: str) -> State[Moved]:
+async def preflight(service: str, before: Moved | None = None) -> State[Moved]:
     """Read every fact the release starts from.
+
+    Args:
+        before: what was waited for
 
     Returns:
         `Fit`, with the facts; or `Unfit` with every finding in its message, and the error itself.

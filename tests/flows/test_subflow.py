@@ -13,7 +13,7 @@ from flows.subflow import Chapter, inside
 from serinus.errors import Unavailable
 from serinus.release.lifecycle import Action, Step
 from serinus.settings import Folders
-from tasks.acquire import owned
+from tasks.acquire import acquire
 from tasks.moved import Moved
 from tasks.preflight import preflight
 from tasks.retry import handed
@@ -79,7 +79,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def through(world: FakeWorld, folders: Folders, subflow: Any, moves: Moves) -> tuple[Moved, list[str]]:
     """What came of it, and the evidence."""
     async with over_fakes.inside(world, folders) as run:
-        await handed(owned.fn("shop", 0.0, await handed(preflight.fn("shop"))))
+        await handed(acquire.fn("shop", await handed(preflight.fn("shop"))))
         after = await inside(subflow, moves, BEFORE, "error_rate 6 % > 1 % at 25 %")
         assert run.engine is not None
         return after, [line.text for line in run.engine.record.lines]

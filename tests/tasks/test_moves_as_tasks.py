@@ -10,7 +10,7 @@ from serinus.release.lifecycle import Action, Step
 from serinus.release.record import State as Stands
 from serinus.release.weight import NOTHING, Weight
 from serinus.settings import Folders
-from tasks.acquire import owned
+from tasks.acquire import acquire
 from tasks.announce import announce
 from tasks.close import close
 from tasks.finish import finish
@@ -31,7 +31,7 @@ from tests.release.builders import a_plan
 
 async def begun() -> Moved:
     fit = await handed(preflight.fn("shop"))
-    return await handed(start.fn("v2", await handed(owned.fn("shop", 0.0, fit))))
+    return await handed(start.fn("v2", await handed(acquire.fn("shop", fit))))
 
 
 async def watched_and_gated(what: str, moved: Moved) -> tuple[State[Moved], Moved]:
@@ -113,7 +113,7 @@ async def test_a_busy_service_is_a_state(folders: Folders) -> None:
     async with inside(world, folders):
         await begun()
     async with inside(world, folders):
-        state = await owned.fn("shop", 0.0, await handed(preflight.fn("shop")))
+        state = await acquire.fn("shop", await handed(preflight.fn("shop")))
     assert (state.type, state.name) == ("FAILED", "Busy")
     assert "is going" in (state.message or "")
 
@@ -122,7 +122,7 @@ async def test_a_canary_that_never_gets_ready_is_red(folders: Folders) -> None:
     world = a_world()
     world.inject(Fault.CANARY_NEVER_READY)
     async with inside(world, folders):
-        state = await start.fn("v2", await handed(owned.fn("shop", 0.0, await handed(preflight.fn("shop")))))
+        state = await start.fn("v2", await handed(acquire.fn("shop", await handed(preflight.fn("shop")))))
     assert (state.type, state.name) == ("FAILED", "Ended")
 
 
