@@ -55,7 +55,7 @@ async def _looks(out: Terminal, folders: Folders, stop: asyncio.Event, once: boo
                 for sentence in await look_at_all(watched):
                     out.result({"did": sentence}, sentence, "warn")
                 looks += 1
-                if stop.is_set() or (once and looks == 2):
+                if stop.is_set() or (once and (looks == 2 or not watched)):
                     return looks
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), pause)

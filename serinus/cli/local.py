@@ -44,6 +44,7 @@ async def up(
 ) -> Code:
     """Start the platform, and guard its releases until Ctrl-C."""
     from serinus.cli.launch import foreground, launched
+    from serinus.errors import Refused
     from serinus.local.service import service_from
     from serinus.local.supervisor import Options
     from serinus.settings import Folders
@@ -51,8 +52,8 @@ async def up(
     out, folders = Terminal(as_json), Folders.resolve()
     try:
         services = [service_from(text) for text in service or ["shop:v1:2"]]
-    except ValueError as cause:
-        raise Usage(f"--service is NAME[:VERSION[:REPLICAS[:PORT]]], such as shop:v1:2: {cause}") from None
+    except Refused as cause:
+        raise Usage(f"--service: {cause}.") from None
     options = Options(duration(scrape, "--scrape"), prefect_port, prometheus_port)
     if not detach:
         await foreground(out, folders, services, options)

@@ -74,10 +74,9 @@ def test_every_problem_of_a_policy_is_told(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_bug_is_one_line_and_its_traceback_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        {}["absent"]
-    except KeyError as cause:
-        assert report(cause, Terminal(), debug=False) is Code.UNEXPECTED
+    with pytest.raises(KeyError) as caught:
+        dict[str, str]()["absent"]
+    assert report(caught.value, Terminal(), debug=False) is Code.UNEXPECTED
     told = capsys.readouterr().err
     assert "bug in serinus: KeyError" in told
     assert "Traceback" not in told
@@ -87,10 +86,9 @@ def test_a_bug_is_one_line_and_its_traceback_is_kept(capsys: pytest.CaptureFixtu
 
 
 def test_debug_prints_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    try:
+    with pytest.raises(Unavailable) as caught:
         raise Unavailable("no answer")
-    except Unavailable as cause:
-        report(cause, Terminal(), debug=True)
+    report(caught.value, Terminal(), debug=True)
     assert "Traceback" in capsys.readouterr().err
 
 
