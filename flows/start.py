@@ -8,11 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import secrets
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
+import httpx
 from prefect import Flow, get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
@@ -26,12 +30,14 @@ from prefect.states import Pending
 from flows.release import release
 from serinus.errors import Refused, Unavailable
 
+log = logging.getLogger("serinus.start")
 DEPLOYMENT = "release/release"
 CALL = "serinus.call"
 """Label of a run: which call made it, so that a key that was used before is seen."""
 ASK_SECONDS = 30.0
 END_RETRIES = 12
-"""The end of a run is told to a server that was away for a minute."""
+END_SECONDS = 90.0
+"""The end of a run is told to a server that was away for a minute; after that its history ends where the server went."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +110,49 @@ async def _create(client: PrefectClient, parameters: dict[str, Any], key: str, h
 
 
 async def run_here(created: Created) -> State[Any]:
-    """Run it in this process, to its end.
+    """Run it in this process, to its end; cancelled, it first gives the traffic back.
 
     Returns:
-        the state in which it ended: `Promoted`, `RolledBack`, `Refused`, `Fenced`, `RollbackFailed`. What the traffic does is the
-        record's word, also where the server is gone and the state cannot be told to it.
+        the state in which it ended: `Promoted`, `RolledBack`, `Refused`, `Fenced`, `RollbackFailed`; also where the server is gone
+        and could not be told within `END_SECONDS`.
     """
+    over: asyncio.Future[State[Any]] = asyncio.get_running_loop().create_future()
+    flow: Flow[..., Any] = _telling(over)
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: END_RETRIES}):
-        flow: Flow[..., Any] = release
-        state = await run_flow_async(flow, created.run, dict(created.run.parameters), return_type="state")
-    if state is None:
-        raise Unavailable(f"{created.url} ended without a state")
-    return state
+        running = asyncio.create_task(
+            run_flow_async(flow, created.run, dict(created.run.parameters), return_type="state")
+        )
+    first: set[asyncio.Future[Any]] = {running, over}
+    try:
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        running.cancel()
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    if over.done():
+        await asyncio.wait({running}, timeout=END_SECONDS)
+    try:
+        return running.result() or over.result()
+    except (asyncio.InvalidStateError, OSError, httpx.HTTPError) as cause:
+        if not over.done():
+            raise Unavailable(f"the Prefect server did not let the run begin: {cause}") from cause
+        log.warning("%s: the Prefect server was not told how it ended: %s", created.url, cause or "no answer")
+        running.cancel()
+        return over.result()
+
+
+def _telling(over: asyncio.Future[State[Any]]) -> Flow[..., Any]:
+    """The flow, that also says here in which state its story ended: Prefect says so only once its server has taken it."""
+    flow = copy(release)
+
+    @wraps(release.fn)
+    async def fn(*given: Any, **named: Any) -> State[Any]:
+        state = await release.fn(*given, **named)
+        over.set_result(state)
+        return state
+
+    flow.fn = fn
+    flow.should_validate_parameters = False  # the server has done it, by the deployment's schema
+    return flow
 
 
 async def history_sent(seconds: float) -> bool:

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 import flows.release as story
 import flows.subflow
 import tasks.cancel
+import tasks.show
 from flows import start
 from serinus.errors import Conflict, Unavailable
 from serinus.moves.ask import abort
@@ -266,6 +267,24 @@ async def test_a_server_that_stops_in_mid_release_holds_nothing(
     gaps = [line for line in map(parse, lines) if line.kind == "gap"]
     assert ["promotion" in line.data["what"] for line in gaps] == [True]
     assert prefect.artifacts(made.run.id)["shop-report"]["description"].startswith("promoted")
+
+
+async def test_a_server_that_is_gone_for_good_holds_nothing(
+    prefect: PrefectServer, over: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "END_SECONDS", 3.0)
+    monkeypatch.setattr(tasks.show, "LAST_SECONDS", 3.0)
+    release = over()
+    release.world.at(10.0, lambda: prefect.signal(signal.SIGKILL))
+    try:
+        async with asyncio.timeout(30):
+            made, state = await release.run()
+    finally:
+        await asyncio.to_thread(prefect.end)
+        prefect.start()
+        await asyncio.to_thread(prefect.wait)
+    assert (state.name, (await release.record()).state) == ("Promoted", Stands.PROMOTED)
+    assert prefect.run(made.run.id)["state_type"] == "RUNNING", "what Prefect says is not what the traffic does"
 
 
 async def test_a_server_that_stops_holds_no_rollback(prefect: PrefectServer, over: Make) -> None:
