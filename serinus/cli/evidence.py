@@ -14,6 +14,7 @@ from serinus.cli.verb import Json, verb
 from serinus.errors import PlatformError
 
 if TYPE_CHECKING:
+    from serinus.release.evidence import Line
     from serinus.release.record import Record
 
 Release = Annotated[str, typer.Argument(help="The release's id, or a file; without one, the newest.")]
@@ -32,11 +33,16 @@ async def show(context: typer.Context, release: Release = "", as_json: Json = Fa
         except ValueError as cause:
             out.result({"fault": str(cause), "text": text}, f"         ?  {cause}: {text[:200]}", "bad")
             continue
-        said = line.data.get("why") or ", ".join(f"{key} {value}" for key, value in line.data.items())
-        verdict = f"{line.data['verdict']}: " if "verdict" in line.data else ""
         out.emit({"n": line.n, "at": line.at, "seconds": line.seconds, "kind": line.kind, "data": line.data})
-        out.say(f"{line.n:5}  {line.seconds:8.2f} s  {line.kind:8}  {verdict}{said}")
+        out.say(f"{line.n:5}  {line.seconds:8.2f} s  {line.kind:8}  {_told(line)}")
     return Code.DONE
+
+
+def _told(line: Line) -> str:
+    """A line for people: a check by its verdict, anything else by all that it says."""
+    if line.kind == "check":
+        return f"{line.data.get('verdict')}: {line.data.get('why')}"
+    return ", ".join(f"{key} {value}" for key, value in line.data.items() if value not in ("", None))
 
 
 @verb

@@ -1,4 +1,4 @@
-"""What Ctrl-C does to a release that runs here: first an abort is asked for; the second closes the route and leaves.
+"""What Ctrl-C and SIGTERM do to a release that runs here: the first asks for an abort; the second closes the route and leaves.
 
 The engine ends its release itself after the first. After the second the guard does: this process is gone.
 """
@@ -8,32 +8,39 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 from serinus.cli.ask import who
-from serinus.cli.exit_code import Code
-from serinus.errors import Refused, SerinusError
+from serinus.cli.exit_code import BY_OUTCOME, Code
+from serinus.cli.terminal import Terminal
+from serinus.errors import SerinusError
 from serinus.moves.ask import abort
 from serinus.ports import Ports
+from serinus.release.record import Record
 
 T = TypeVar("T")
 
 CLOSE_SECONDS = 5.0
-WHY = "Ctrl-C"
+WHY = "interrupted"
 
 Until = Callable[[Coroutine[Any, Any, T]], Awaitable[T]]
 
 
 class Interrupts:
-    """One release's Ctrl-Cs."""
+    """What was pressed during one release.
 
-    def __init__(self, say: Callable[[str], None], ports: Ports, service: str) -> None:
+    Args:
+        ours: whether the live record is this release's; another's is never aborted
+    """
+
+    def __init__(self, out: Terminal, say: Callable[[str], None], ports: Ports, ours: Callable[[Record], bool]) -> None:
+        self._out = out
         self._say = say
         self._ports = ports
-        self._service = service
+        self._ours = ours
         self._count = 0
         self._work: asyncio.Task[Any] | None = None
         self._doing: set[asyncio.Task[None]] = set()
@@ -55,36 +62,64 @@ class Interrupts:
         return await doing
 
     async def _ask(self) -> None:
-        self._say("Ctrl-C: the release is taken back; once more closes the route and leaves")
+        self._say("the release is taken back; once more closes the route and leaves")
         try:
-            await abort(self._ports, who(), WHY)
-        except Refused:
-            if self._work:
-                self._work.cancel()  # nothing is live yet: there is nothing to give back
+            if await self._live():
+                await abort(self._ports, who(), WHY)
+            elif self._work:
+                self._work.cancel()  # nothing was touched: there is nothing to give back
         except SerinusError as cause:
             self._say(f"not asked yet: {cause}")
+
+    async def _live(self) -> bool:
+        kept = await self._ports.ledger.read()
+        record = kept.record if kept else None
+        return isinstance(record, Record) and not record.ended and self._ours(record)
 
     async def _leave(self) -> None:
         """Weight 0 read back, then gone at once: waiting for the engine is what the person does not want."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                await abort(self._ports, who(), WHY)
-            told, code = f"{self._service}: weight 0 was read back; the guard ends the release", Code.ROLLED_BACK
+                if await self._live():
+                    await abort(self._ports, who(), WHY)
+            outcome, told = "rolled back", "weight 0 was read back; the guard ends the release"
         except (SerinusError, TimeoutError) as cause:
-            told, code = (
-                f"{self._service}: NOT returned ({cause or 'no answer'}); the guard goes on trying",
-                Code.UNRETURNED,
-            )
-        print(told, file=sys.stderr, flush=True)
-        os._exit(code)
+            outcome, told = "rollback failed", f"NOT returned ({cause or 'no answer'}); the guard goes on trying"
+        self._out.complain(told)
+        self._out.emit({"outcome": outcome, "reason": {"gate": "person", "rule": "abort", "why": told}})
+        os._exit(BY_OUTCOME[outcome])
 
 
 @asynccontextmanager
-async def interruptible(say: Callable[[str], None], ports: Ports, service: str) -> AsyncIterator[Until[Any]]:
-    """Ctrl-C is heard inside; hands out what waits for the work."""
-    presses, loop = Interrupts(say, ports, service), asyncio.get_running_loop()
+async def interruptible(
+    out: Terminal, say: Callable[[str], None], ports: Ports, ours: Callable[[Record], bool]
+) -> AsyncIterator[Until[Any]]:
+    """Both signals are heard inside; hands out what waits for the work. Inside of `held_back`."""
+    presses, loop = Interrupts(out, say, ports, ours), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, presses.press)
+
+    def listen() -> None:
+        with suppress(RuntimeError):  # the loop is closed: it is over
+            while True:
+                signal.sigwait({signal.SIGTERM})
+                loop.call_soon_threadsafe(presses.press)
+
+    threading.Thread(target=listen, name="sigterm", daemon=True).start()
     try:
         yield presses.until
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """SIGTERM waits until somebody listens: to be entered before any thread is started.
+
+    Prefect takes the signal for itself in every flow, and raises in the middle of the event loop, which ends it before anything is
+    given back. Blocked in every thread, it reaches the one that waits for it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

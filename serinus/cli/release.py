@@ -51,13 +51,13 @@ async def release(
     import asyncio
     import secrets
 
+    from serinus.cli.interrupt import held_back
     from serinus.cli.server import choose, connected
     from serinus.settings import Folders
 
     out, folders = Terminal(as_json), Folders.resolve()
     sent = _sound(service, version, policy)
-    server = await asyncio.to_thread(choose, api, folders)
-    with connected(server):
+    with held_back(), connected(await asyncio.to_thread(choose, api, folders)):
         from flows.start import create
 
         wish = "wait" if wait else "refuse"
@@ -88,6 +88,10 @@ def _sound(service: str, version: str, policy: Path | None) -> Mapping[str, Any]
 
 async def _followed(out: Terminal, folders: Folders, service: str, run: Created) -> dict[str, Any]:
     """Run it here, or where the same key made it before, wait for its end; shown meanwhile. Returns the summary."""
+    import asyncio
+
+    from prefect.states import Failed
+
     from serinus.cli.follow import beside
     from serinus.cli.interrupt import interruptible
     from serinus.cli.live import View
@@ -104,8 +108,11 @@ async def _followed(out: Terminal, folders: Folders, service: str, run: Created)
         with View(out) as view, quiet(view.note):
             if not run.ours:
                 view.note(f"the same key made this release before: {run.url}")
-            async with interruptible(view.note, ports, service) as until:
-                state = await beside(until(_end(run)), ports, view.show, ours)
+            async with interruptible(out, view.note, ports, ours) as until:
+                try:
+                    state = await beside(until(_end(run)), ports, view.show, ours)
+                except asyncio.CancelledError:
+                    state = Failed(name="Refused", message="interrupted")
         return await _summary(out, folders, ports, run, state)
 
 
