@@ -44,8 +44,9 @@ async def promotion(service: str, why: str = "asked for in Prefect") -> State[An
         why: for the evidence
     """
     try:
-        async with wiring.resume(service):
+        async with wiring.resume(service) as run:
             asked = await promote_now(service, why)
-            return final(await until_ended(asked.why, asked))
+            end = await until_ended(asked.why, asked)
+            return final(run.plan.version, end.state, end.outcome)
     except SerinusError as error:
         return await refused(service, "promotion", error)

@@ -44,7 +44,8 @@ async def release(
     try:
         async with enter(service, version, policy) as run, shown(run), cancellable(run) as cancel:
             stopped = await story(run, wait=if_busy == "wait")
-            return final(held().record, cancelled=stopped or cancel.asked)
+            record = held().record
+            return final(version, record.state, record.outcome, cancelled=stopped or cancel.asked)
     except Fenced as error:
         return Failed(name="Fenced", message=f"somebody else holds the release now: {error}")
     except RollbackError as error:

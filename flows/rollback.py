@@ -74,7 +74,8 @@ async def rollback(service: str, why: str = "asked for in Prefect") -> State[Any
         async with wiring.resume(service) as run:
             kept = await run.ports.ledger.read()
             if kept is not None and not kept.record.ended:
-                return final(await until_ended(kept.record.release, await abort(service, why)))
+                end = await until_ended(kept.record.release, await abort(service, why))
+                return final(run.plan.version, end.state, end.outcome)
             await give_back(await reopen(service, why))
             return Completed(name="RolledBack", message=f"{wiring.held().record.previous.version} is back: {why}")
     except SerinusError as error:

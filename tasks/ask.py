@@ -7,9 +7,10 @@ from prefect import task
 from serinus import wiring
 from serinus.moves import ask
 from serinus.moves.take_over import reopen as own_again
+from serinus.moves.turn import Ended
 from serinus.moves.turn import until_ended as ended
 from serinus.release.lifecycle import Action, Step
-from serinus.release.record import Record, Verb
+from serinus.release.record import Verb
 from tasks.moved import Moved
 from tasks.retry import RETRIED
 
@@ -41,6 +42,6 @@ async def reopen(service: str, why: str) -> Moved:
 
 
 @task(task_run_name="until {release} has ended", timeout_seconds=6 * 3600, **RETRIED)
-async def until_ended(release: str, asked: Moved) -> Record:
-    """The record of the release, once it has ended, whoever ended it."""
+async def until_ended(release: str, asked: Moved) -> Ended:
+    """How the release ended, whoever ended it."""
     return await ended(wiring.current().ports, release)

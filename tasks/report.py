@@ -11,35 +11,39 @@ from prefect.states import Cancelled, Completed, Failed
 from serinus.analysis.state import Counts
 from serinus.analysis.verdict import Verdict
 from serinus.release.plan import Plan
-from serinus.release.record import Record, State
+from serinus.release.record import Outcome, Record, State
 from tasks.moved import Moved
 
 
-def final(record: Record, cancelled: bool = False) -> RunState[None]:
-    """The named state in which a run ends whose record has ended.
+def final(version: str, state: State, end: Outcome | None, cancelled: bool = False) -> RunState[None]:
+    """The named state in which a run ends whose release has ended.
 
     Args:
         cancelled: somebody cancelled the run in the UI: it may then only end as Cancelled
     """
-    message = outcome(record)
-    if record.state is State.PROMOTED:
+    message = sentence(version, state, end)
+    if state is State.PROMOTED:
         return Completed(name="Promoted", message=message)
     if cancelled:
         return Cancelled(name="RolledBack", message=message)
     return Failed(name="RolledBack", message=message)
 
 
-def outcome(record: Record) -> str:
-    """One sentence: how it ended, at which weight, how fast."""
-    end = record.outcome
+def sentence(version: str, state: State, end: Outcome | None) -> str:
+    """How it ended, at which weight, how fast."""
     if end is None:
-        return f"{record.plan.version}: {record.state}"
-    if record.state is State.PROMOTED:
+        return f"{version}: {state}"
+    if state is State.PROMOTED:
         return end.why
     at = f" at {end.weight_percent:g} %" if end.weight_percent else ""
     took = end.verdict_to_stable_seconds
     returned = "" if took is None else f" {took:.2f} s after the verdict"
     return f"{end.why}{at}; all traffic on stable{returned}"
+
+
+def outcome(record: Record) -> str:
+    """`sentence` of a record."""
+    return sentence(record.plan.version, record.state, record.outcome)
 
 
 def row(name: str, moved: Moved, record: Record, detail: str = "") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows.deploy import deploy
 from flows.start import history_sent
+from tests.flows.platform import Running, running
 from tests.flows.serving import PrefectServer
 
 
@@ -33,3 +34,10 @@ def prefect(prefect_server: PrefectServer, tmp_path: Path) -> Iterator[PrefectSe
     """The server, meant by every Prefect client of this test."""
     with temporary_settings({PREFECT_API_URL: prefect_server.api, PREFECT_HOME: tmp_path}):
         yield prefect_server
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Stable runs v1 when a test begins, and again when it ends."""
+    with running(tmp_path_factory.mktemp("platform")) as here:
+        yield here

@@ -10,7 +10,7 @@ from serinus.errors import PreflightError, Refused
 from serinus.moves.ask import abort
 from serinus.moves.turn import until_ended, until_free
 from serinus.release.record import State
-from tests.fakes import Fault, a_world
+from tests.fakes import Fault, Version, a_world
 from tests.moves.driver import ports, release
 from tests.release.builders import a_plan
 
@@ -36,7 +36,15 @@ async def test_it_is_free_once_the_other_has_ended() -> None:
     await going
 
 
-async def test_a_release_that_another_one_has_replaced_is_not_waited_for() -> None:
+async def test_where_another_one_has_the_record_the_evidence_says_how_it_ended() -> None:
+    world = a_world(versions={"v1": Version(), "v2": Version(errors=0.5)})
+    await release(world, a_plan(100), name="r1")
+    await release(world, a_plan(100), name="r2")
+    ended = await until_ended(ports(world), "r1")
+    assert (ended.state, "error_rate" in ended.outcome.why) == (State.ROLLED_BACK, True)
+
+
+async def test_a_release_that_left_nothing_is_not_waited_for() -> None:
     world = a_world()
     await release(world, a_plan(100))
     with pytest.raises(Refused, match="another release"):

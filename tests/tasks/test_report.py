@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from prefect.client.schemas.objects import State as RunState
 
 from serinus.analysis.state import Both, Counts, GateState
 from serinus.analysis.verdict import Judgement, Outcome, Verdict
@@ -35,8 +36,12 @@ def promoted() -> Record:
     return replace(a_release().at(100).record, state=State.PROMOTED, ended=True, outcome=End(why))
 
 
+def ends(record: Record, cancelled: bool = False) -> RunState[None]:
+    return final(record.plan.version, record.state, record.outcome, cancelled)
+
+
 def test_the_state_in_which_a_run_ends() -> None:
-    good, bad, cancelled = final(promoted()), final(rolled_back()), final(rolled_back(), cancelled=True)
+    good, bad, cancelled = ends(promoted()), ends(rolled_back()), ends(rolled_back(), cancelled=True)
     assert [(s.type, s.name) for s in (good, bad, cancelled)] == [
         ("COMPLETED", "Promoted"),
         ("FAILED", "RolledBack"),
@@ -47,7 +52,7 @@ def test_the_state_in_which_a_run_ends() -> None:
 
 
 def test_a_release_that_was_promoted_in_spite_of_a_cancel_says_so() -> None:
-    assert final(promoted(), cancelled=True).name == "Promoted"
+    assert ends(promoted(), cancelled=True).name == "Promoted"
 
 
 def test_the_report_holds_figures_limits_why_and_the_evidence_s_head() -> None:
