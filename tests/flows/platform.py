@@ -142,7 +142,11 @@ def running(folder: Path) -> Iterator[Running]:
     with process((*serinus, "up"), environment, up) as platform:
         said(up, "flows deployed", platform, UP_SECONDS)
         here = Running(folders, environment)
-        theirs = environment | {"PREFECT_API_URL": here.platform.prefect_api, "PREFECT_HOME": str(folder / "worker")}
+        theirs = environment | {
+            "PREFECT_API_URL": here.platform.prefect_api,
+            "PREFECT_HOME": str(folder / "worker"),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",  # ten by default: a test need not wait for it
+        }
         script = str(shutil.copy(ROOT / "deployments" / "worker" / "start", folder / "start"))
         with process((*serinus, "load", "shop"), environment, load), process((script,), theirs, work) as worker:
             said(work, "Worker", worker, 90.0)
