@@ -124,9 +124,19 @@ async def launched(
     try:
         return await _until_up(folders, process, log, say), process
     except BaseException:
-        if process.returncode is None:
-            process.terminate()
+        await stopped(process)
         raise
+
+
+async def stopped(process: asyncio.subprocess.Process, seconds: float = 30.0) -> None:
+    """Ask a child to end, wait for it, and end it where it has not after so long."""
+    if process.returncode is None:
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), seconds)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 async def _until_up(

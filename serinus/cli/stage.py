@@ -18,7 +18,7 @@ from typing import Any
 
 from serinus.cli.follow import moments
 from serinus.cli.glance import Glance
-from serinus.cli.launch import launched
+from serinus.cli.launch import launched, stopped
 from serinus.cli.scenario import Meanwhile, Scenario, version_for
 from serinus.errors import PlatformError, Unavailable
 from serinus.local.child import tail, tied
@@ -34,7 +34,6 @@ from serinus.wiring import open_ports
 
 INCIDENT = Fault(error_rate=0.2)
 INCIDENT_SECONDS = 6.0
-STOP_SECONDS = 30.0
 END_SECONDS = 60.0
 """How long the end of a release is waited for that has lost its engine."""
 
@@ -116,16 +115,6 @@ class Engine:
                 return said
         return {}
 
-    async def stop(self) -> None:
-        """Make sure that it has ended."""
-        if self.process.returncode is None:
-            self.process.terminate()
-            try:
-                await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
-            except TimeoutError:
-                self.process.kill()
-                await self.process.wait()
-
 
 @dataclass(slots=True)
 class Stage:
@@ -158,7 +147,7 @@ class Stage:
             if scenario.meanwhile is not Meanwhile.SILENCE:
                 await stack.enter_async_context(sending(self.platform.traffic[self.service], self.rate))
             engine = await self._engine(version)
-            stack.push_async_callback(engine.stop)
+            stack.push_async_callback(stopped, engine.process)
             said, killed_seconds = await self._watched(scenario, engine, last.release if last else "")
         after = await counts(self.platform.envoy_admin, self.service)
         came = {arm: after[arm].since(before[arm]) for arm in after}
@@ -273,9 +262,5 @@ async def stage(
         async with open_ports("shop", folders) as ports:
             yield Stage(folders, platform, ports)
     finally:
-        if not keep and process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_SECONDS)
-            except TimeoutError:
-                process.kill()
+        if not keep:
+            await stopped(process)

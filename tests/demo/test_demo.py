@@ -1,0 +1,89 @@
+"""The demo as it is typed: what it plays, what it counts, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from serinus.cli.scenario import HEALTHY, SCENARIOS, version_for
+from serinus.local.catalogue import CATALOGUE
+from serinus.local.child import registered
+from serinus.local.platform import read_platform
+from serinus.settings import Folders
+
+DEMO = (sys.executable, "-m", "serinus.cli", "demo")
+
+
+def wait(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=list(SCENARIOS))
+@pytest.mark.parametrize("stable", [version for family in HEALTHY for version in family])
+def test_every_scenario_releases_a_version_that_exists_and_is_not_stable(scenario: object, stable: str) -> None:
+    version = version_for(scenario, stable)  # type: ignore[arg-type]
+    assert version in CATALOGUE
+    assert version != stable
+
+
+@pytest.mark.real
+@pytest.mark.timeout(240)
+def test_a_bad_version_and_a_killed_engine(tmp_path: Path) -> None:
+    words = (*DEMO, "errors", "engine-killed", "--state", str(tmp_path), "--json")
+    played = subprocess.run(words, capture_output=True, text=True, timeout=230, check=False)
+    assert played.returncode == 0, played.stderr + played.stdout[-2000:]
+    told = json.loads(played.stdout.splitlines()[-1])
+    assert told == json.loads((tmp_path / "summary.json").read_text())
+    errors, killed = told["errors"], told["engine-killed"]
+    assert (errors["outcome"], killed["outcome"]) == ("rolled back", "rolled back")
+    assert errors["failed_user_requests"]["canary"] <= errors["user_requests"]["canary"]
+    assert 0 < errors["failed_user_requests"]["canary"] < 60
+    assert killed["seconds_to_stable"] < 50
+    for summary in told.values():
+        assert Path(summary["evidence"]).is_file()
+        assert summary["weights"][-1][1] == 0
+    folders = Folders.at(tmp_path)
+    assert read_platform(folders) is None
+    assert not any(child.alive for child in registered(tmp_path / "processes.json"))
+
+
+@pytest.mark.real
+def test_nothing_outlives_a_killed_demo(tmp_path: Path) -> None:
+    folders = Folders.at(tmp_path)
+    demo = subprocess.Popen(
+        (*DEMO, "good", "--state", str(tmp_path)), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    wait(lambda: (platform := read_platform(folders)) and platform.ready, "the platform is ready", 100)
+    platform, children = read_platform(folders), registered(tmp_path / "processes.json")
+    assert platform is not None
+    assert any(child.alive for child in children)
+    os.kill(demo.pid, signal.SIGKILL)
+    demo.wait(timeout=10)
+    wait(lambda: not platform.supervisor.alive, "the supervisor ends")
+    wait(lambda: not any(child.alive for child in children), "its children end")
+
+
+@pytest.mark.real
+def test_ctrl_c_ends_the_demo_and_everything_it_started(tmp_path: Path) -> None:
+    folders = Folders.at(tmp_path)
+    words = (*DEMO, "good", "--state", str(tmp_path))
+    demo = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    wait(lambda: (platform := read_platform(folders)) and platform.ready, "the platform is ready", 100)
+    children = registered(tmp_path / "processes.json")
+    os.kill(demo.pid, signal.SIGINT)
+    told, _ = demo.communicate(timeout=90)
+    assert demo.returncode == 5
+    assert "Traceback" not in told
+    assert read_platform(folders) is None
+    assert not any(child.alive for child in children)
