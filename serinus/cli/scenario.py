@@ -21,6 +21,7 @@ class Meanwhile(StrEnum):
     NOTHING = "nothing"
     INCIDENT = "both versions fail for a while"
     KILL = "the engine is killed"
+    RESTART = "the Prefect server is killed and comes back"
     SILENCE = "no user comes"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -23,8 +24,8 @@ from serinus.cli.scenario import Meanwhile, Scenario, version_for
 from serinus.errors import PlatformError, Unavailable
 from serinus.local.child import tail, tied
 from serinus.local.fault import ALL, NONE, Fault, faults_file, write_fault
-from serinus.local.platform import Platform
-from serinus.local.traffic import counts, sending
+from serinus.local.platform import Platform, read_platform
+from serinus.local.traffic import Sent, counts, sending
 from serinus.moves.summary import summary
 from serinus.ports import Ports
 from serinus.release.record import Record, State
@@ -45,6 +46,7 @@ class Played:
     Args:
         summary: of the release, as `serinus release --json` ends with it
         completed, failed: users' requests by arm, by Envoy's own counters
+        users: the same from outside, by whoever sent them; None: nobody came
         seconds_to_stable: from the canary's first traffic (or the engine's death) to weight 0 read back; None: it was promoted
         rss_bytes: the engine's memory at its highest
         log: the engine's last words
@@ -54,6 +56,7 @@ class Played:
     summary: dict[str, Any]
     completed: dict[str, int]
     failed: dict[str, int]
+    users: Sent | None
     seconds_to_stable: float | None
     rss_bytes: int
     log: str
@@ -144,8 +147,9 @@ class Stage:
         version = version_for(scenario, (await self.ports.workload.stable()).version)
         self.now = None
         async with AsyncExitStack() as stack:
+            load = None
             if scenario.meanwhile is not Meanwhile.SILENCE:
-                await stack.enter_async_context(sending(self.platform.traffic[self.service], self.rate))
+                load = await stack.enter_async_context(sending(self.platform.traffic[self.service], self.rate))
             engine = await self._engine(version)
             stack.push_async_callback(stopped, engine.process)
             said, killed_seconds = await self._watched(scenario, engine, last.release if last else "")
@@ -156,6 +160,7 @@ class Stage:
             summary=said,
             completed={arm: served.completed for arm, served in came.items()},
             failed={arm: served.failed for arm, served in came.items()},
+            users=load.result() if load else None,
             seconds_to_stable=seconds_to_stable(said) if killed_seconds is None else killed_seconds,
             rss_bytes=engine.rss_bytes,
             log=tail(engine.log),
@@ -209,6 +214,11 @@ class Stage:
             write_fault(self._faults, ALL, INCIDENT)
             await asyncio.sleep(INCIDENT_SECONDS)
             write_fault(self._faults, ALL, NONE)
+        if what is Meanwhile.RESTART:
+            await self.until(lambda now: now.state is State.PHASE and now.phase == 2)
+            running = read_platform(self.folders)
+            if running:
+                os.kill(running.children["prefect"], signal.SIGKILL)  # the supervisor starts it again
         if what is Meanwhile.KILL:
             await self.until(lambda now: now.state is State.PHASE and now.phase == 3 and now.soaked_seconds >= 1)
             engine.measure()

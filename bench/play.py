@@ -1,0 +1,74 @@
+"""One row played: every run of it, as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.row import ALL, Row
+from bench.share import Share, shares
+from serinus.cli.stage import Played, stage
+from serinus.settings import Folders
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One release of one row."""
+
+    row: Row
+    scenario: str
+    played: Played
+    shares: tuple[Share, ...]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return self.played.summary
+
+    def as_json(self) -> dict[str, Any]:
+        users = self.played.users
+        return {
+            "row": self.row.name,
+            "scenario": self.scenario,
+            "rate": self.row.rate,
+            "scrape": self.row.scrape,
+            "users": {"requests": users.requests, "failed": users.failed} if users else None,
+            "rss_bytes": self.played.rss_bytes,
+            "shares": [{"weight": s.weight, "canary": s.canary, "all": s.all, "z": round(s.z, 2)} for s in self.shares],
+            **self.played.as_json(),
+        }
+
+
+async def play(row: Row, plays: Mapping[str, int], folder: Path, say: Callable[[str], None]) -> list[Run]:
+    """Play a row on a platform of its own.
+
+    Args:
+        plays: how often each scenario
+    """
+    folders = Folders.at(folder)
+    options = ("--service", f"shop:{row.stable}", "--scrape", row.scrape)
+    runs: list[Run] = []
+    async with stage(folders, options, lambda line: None) as there:
+        there.rate = row.rate
+        if row.policy:
+            there.policy = folders.state / "policy.yaml"
+            there.policy.write_text(row.policy)
+        for name, times in plays.items():
+            for number in range(times):
+                played = await there.play(ALL[name])
+                runs.append(Run(row, name, played, shares(Path(played.summary.get("evidence", "")))))
+                say(f"{row.name}: {name} {number + 1} of {times}: {told(played)}")
+    return runs
+
+
+def told(played: Played) -> str:
+    """One run in a line."""
+    seconds = "" if played.seconds_to_stable is None else f", {played.seconds_to_stable:.2f} s"
+    failed = f"{played.failed['canary']} of {played.completed['canary']:,} failed on the canary"
+    odd = (
+        ""
+        if played.as_it_should
+        else f"  NOT {played.scenario.outcome}: {played.summary.get('reason', {}).get('why', '')}"
+    )
+    return f"{played.summary.get('outcome')}, {failed}{seconds}{odd}"
