@@ -6,9 +6,12 @@ Prefect, Kubernetes, pydantic, httpx and rich are imported inside the commands t
 
 from __future__ import annotations
 
+import os
+
 
 def main() -> None:
-    """The console script `serinus`."""
+    """The console script `serinus`: owner of its process, so it may say for all of it that nobody is to be told of its use."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     from serinus.cli.app import app
 
     app(prog_name="serinus")

@@ -13,6 +13,8 @@ from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, verb
 
 if TYPE_CHECKING:
+    from serinus.cli.follow import Seen
+    from serinus.ports import Metrics
     from serinus.settings import Folders
 
 ANSWER_SECONDS = 3.0
@@ -167,30 +169,56 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 async def service_items(service: str, folders: Folders) -> list[Item]:
-    """The route can be read and closed, the router serves by it, and nothing is left over."""
+    """Its policy is sound, its route can be read and closed, its metrics can judge a release, and nothing is left over."""
     from serinus.cli.follow import look
-    from serinus.wiring import open_ports
+    from serinus.errors import PolicyError
+    from serinus.wiring import open_ports, plan_of
 
-    async with open_ports(service, folders) as ports:
+    plan, items = None, list[Item]()
+    try:
+        plan = plan_of(service, "doctor", None)
+        items.append(Item(f"{service}: policy", "in order"))
+    except PolicyError as cause:
+        items.append(
+            Item(f"{service}: policy", str(cause), "mend it, or name one: serinus release --policy", fatal=False)
+        )
+    async with open_ports(service, folders, plan) as ports:
         seen = await look(ports)
-        items = [await _tried(f"{service}: closing its route", ports.router.rehearse_close, "possible")]
         canary = await ports.workload.canary()
-    live = seen.record is not None and not seen.record.ended
+        items.append(await _tried(f"{service}: closing its route", ports.router.rehearse_close, "possible"))
+        items += await _metrics(service, ports.metrics)
+    return [*items, *_route(service, seen), *_leftovers(service, seen, canary.release if canary else "")]
+
+
+async def _metrics(service: str, metrics: Metrics) -> list[Item]:
+    from serinus.metrics.prometheus import PrometheusMetrics
+
+    if not isinstance(metrics, PrometheusMetrics):
+        return []
+    found = [Item(f"{service}: {f.where}", f.what, f.mend, f.fatal) for f in await metrics.findings()]
+    return found or [Item(f"{service}: metrics", "a release could be judged by them")]
+
+
+def _route(service: str, seen: Seen) -> list[Item]:
     if seen.trouble:
-        items.append(
+        return [
             Item(
-                f"{service}: route", seen.trouble, "`serinus local status` says what runs; its logs say why it does not"
+                f"{service}: route", seen.trouble, "`serinus local status` says what runs; the logs say why it does not"
             )
-        )
-    elif seen.route is not None:
-        up = "" if seen.taken_up else "wait a second and look again; else see the router's log"
-        items.append(Item(f"{service}: route", f"the canary has {seen.route.weight.percent:g} %", up))
-    if not live and ((seen.route and seen.route.mark) or canary):
-        left = canary.release if canary else seen.route.mark.release if seen.route and seen.route.mark else ""
-        items.append(
-            Item(f"{service}: leftovers", f"{left} is over and has left something", "`serinus guard --once` clears it")
-        )
-    return items
+        ]
+    if seen.route is None:
+        return []
+    mend = "" if seen.taken_up else "the router does not serve by it: look again in a second, else see the router's log"
+    return [Item(f"{service}: route", f"the canary has {seen.route.weight}", mend)]
+
+
+def _leftovers(service: str, seen: Seen, canary: str) -> list[Item]:
+    """A mark or a canary that no live release owns."""
+    mark = seen.route.mark if seen.route else None
+    left = canary or (mark.release if mark else "")
+    if not left or (seen.record is not None and not seen.record.ended):
+        return []
+    return [Item(f"{service}: leftovers", f"{left} is over and has left something", "`serinus guard --once` clears it")]
 
 
 async def _tried(what: str, attempt: Callable[[], Awaitable[Any]], fine: str) -> Item:
