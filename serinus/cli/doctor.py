@@ -171,7 +171,7 @@ def _release(version: str) -> tuple[int, ...]:
 async def service_items(service: str, folders: Folders) -> list[Item]:
     """Its policy is sound, its route can be read and closed, its metrics can judge a release, and nothing is left over."""
     from serinus.cli.follow import look
-    from serinus.errors import PolicyError
+    from serinus.errors import PolicyError, PreflightError
     from serinus.wiring import open_ports, plan_of
 
     plan, items = None, list[Item]()
@@ -182,11 +182,14 @@ async def service_items(service: str, folders: Folders) -> list[Item]:
         items.append(
             Item(f"{service}: policy", str(cause), "mend it, or name one: serinus release --policy", fatal=False)
         )
-    async with open_ports(service, folders, plan) as ports:
-        seen = await look(ports)
-        canary = await ports.workload.canary()
-        items.append(await _tried(f"{service}: closing its route", ports.router.rehearse_close, "possible"))
-        items += await _metrics(service, ports.metrics)
+    try:
+        async with open_ports(service, folders, plan) as ports:
+            seen = await look(ports)
+            canary = await ports.workload.canary()
+            items.append(await _tried(f"{service}: closing its route", ports.router.rehearse_close, "possible"))
+            items += await _metrics(service, ports.metrics)
+    except PreflightError as cause:
+        return [*items, *(Item(f"{service}: {f.where}", f.what, f.mend, f.fatal) for f in cause.findings)]
     return [*items, *_route(service, seen), *_leftovers(service, seen, canary.release if canary else "")]
 
 

@@ -1,0 +1,61 @@
+"""Where the platform is down and its folder is left: what the record and the route say is still told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from serinus.cli.app import app
+from serinus.ledgers.file import FileLedger
+from serinus.release.record import Outcome, State
+from serinus.routers.envoy import initial
+from serinus.settings import Folders
+from tests.cli.test_app import RUN
+from tests.release.builders import a_release
+
+
+@pytest.fixture(autouse=True)
+async def _ended(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last release was rolled back."""
+    monkeypatch.setenv("SERINUS_STATE", str(folders.state))
+    initial(folders, "shop")
+    why = Outcome("31 % > 5 %", "error_rate", "hard breach", 5.0, 0.02)
+    record = replace(a_release().record, state=State.ROLLED_BACK, ended=True, outcome=why)
+    await FileLedger(folders, "shop").write(record, None)
+
+
+def test_status_shows_the_record_and_that_the_router_does_not_answer() -> None:
+    shown = RUN.invoke(app, ["status", "shop", "--json"])
+    answer = json.loads(shown.stdout)
+    assert shown.exit_code == 1
+    assert (answer["live"], answer["weight"], answer["taken_up"]) == (False, 0, None)
+    assert answer["release"]["why"] == "31 % > 5 %"
+    assert answer["trouble"]
+    assert "31 % > 5 %" in RUN.invoke(app, ["status"]).stdout
+
+
+def test_watch_ends_as_the_release_ended() -> None:
+    watched = RUN.invoke(app, ["watch", "shop", "--json"])
+    assert watched.exit_code == 4
+    assert json.loads(watched.stdout.splitlines()[-1])["outcome"] == "rolled back"
+
+
+@pytest.mark.parametrize("words", [["abort", "shop"], ["pause", "shop"], ["promote", "shop"]], ids=" ".join)
+def test_nothing_can_be_asked_of_what_is_over(words: list[str]) -> None:
+    refused = RUN.invoke(app, words)
+    assert refused.exit_code == 2
+    assert "r1" in refused.stderr
+
+
+def test_another_service_is_not_known() -> None:
+    refused = RUN.invoke(app, ["status", "api"])
+    assert refused.exit_code == 2
+    assert "it knows shop" in refused.stderr
+
+
+def test_doctor_says_that_the_platform_does_not_run() -> None:
+    looked = RUN.invoke(app, ["doctor", "--api", "http://127.0.0.1:1/api"])
+    assert looked.exit_code == 1
+    assert "no local platform runs" in looked.stdout
