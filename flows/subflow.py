@@ -13,11 +13,13 @@ from prefect import Flow
 from serinus import wiring
 from serinus.errors import PlatformError
 from tasks.moved import Moved
+from tasks.show import quiet
 
 log = logging.getLogger("serinus.subflow")
 OPEN_SECONDS = 2.5
 """Nothing beats meanwhile, and a silent owner loses its release after `Timing.dead_seconds`."""
 LEAVE_SECONDS = 2.5
+LAST_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
 """SQLite answers 503 to a run that is made in the instant in which a task ends, and the client then waits for 2 s."""
 
@@ -35,17 +37,16 @@ class Chapter:
         self.ended: asyncio.Future[Moved] = asyncio.get_running_loop().create_future()
 
     async def make(self) -> Moved:
-        """Make the moves; whoever comes second finds them taken."""
+        """Make the moves; whoever comes second waits for what came of them."""
         if self._taken:
-            raise RuntimeError("these moves were made without their subflow")
+            return await asyncio.shield(self.ended)
         self._taken = True
         self.begun.set()
         try:
             after = await self._moves(self._before)
         except BaseException as error:
-            if not self.ended.done():
-                self.ended.set_exception(error)
-                self.ended.exception()  # seen: the caller may be gone
+            self.ended.set_exception(error)
+            self.ended.exception()  # seen: the caller may be gone
             raise
         self.ended.set_result(after)
         return after
@@ -60,16 +61,16 @@ async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved, name: str
     Returns:
         what the last move came to; also where the server never heard of it.
     """
-    await asyncio.sleep(PAUSE_SECONDS)
     chapter = Chapter(moves, before)
+    with quiet():
+        await asyncio.sleep(PAUSE_SECONDS)
     run: Any = subflow(
         name, before, chapter, return_state=True
-    )  # Prefect's types know a coroutine of a known flow only
+    )  # Prefect's types know only the coroutine of a known flow
     running: asyncio.Task[Any] = asyncio.create_task(run)
     try:
-        if not await _opened(chapter, running):
-            running.cancel()
-            await _say_left_out(subflow.name)
+        if not await _opened(chapter, running):  # it may open later: it then shows how its moves, made here, came out
+            await _say_late(subflow.name)
             return await chapter.make()
         return await asyncio.shield(chapter.ended)
     except asyncio.CancelledError:
@@ -78,24 +79,29 @@ async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved, name: str
             await asyncio.wait({chapter.ended}, timeout=LEAVE_SECONDS)
         raise
     finally:
-        running.add_done_callback(lambda done: done.cancelled() or done.exception())  # the chapter has said it already
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait({running}, timeout=LEAVE_SECONDS)
+        await _leave(chapter, running)
 
 
 async def _opened(chapter: Chapter, running: asyncio.Task[Any]) -> bool:
     begun = asyncio.create_task(chapter.begun.wait())
-    try:
+    with quiet():
         await asyncio.wait({begun, running}, timeout=OPEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        begun.cancel()
+    begun.cancel()
     return chapter.begun.is_set()
 
 
-async def _say_left_out(name: str) -> None:
+async def _leave(chapter: Chapter, running: asyncio.Task[Any]) -> None:
+    """Let Prefect write down how it ended; an ended release has more time for that than one that goes on."""
+    running.add_done_callback(lambda done: done.cancelled() or done.exception())  # the chapter has said it already
+    with anyio.CancelScope(shield=True):
+        await asyncio.wait({running}, timeout=LAST_SECONDS if wiring.held().record.ended else LEAVE_SECONDS)
+    running.cancel()
+
+
+async def _say_late(name: str) -> None:
     """The history in Prefect has a gap: the evidence names it."""
     engine = wiring.held()
-    what = f"Prefect did not open the subflow {name} within {OPEN_SECONDS:g} s: its moves were made without it"
+    what = f"Prefect did not open the subflow {name} within {OPEN_SECONDS:g} s: its moves were made beside it"
     log.warning("%s: %s", engine.release, what)
     try:
         await engine.write(engine.say("gap", what=what))

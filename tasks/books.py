@@ -47,6 +47,9 @@ class Books:
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        self.may_send = asyncio.Event()
+        """Cleared, what is put waits: a server with one writer (SQLite) has something else to do."""
+        self.may_send.set()
 
     def put(self, key: str, send: Send) -> None:
         """Send this; whatever waits under the same key is left out."""
@@ -92,6 +95,7 @@ class Books:
         async with get_client(httpx_settings={"timeout": SEND_SECONDS}) as client:
             while True:
                 await self._news.wait()
+                await self.may_send.wait()
                 self._emit()
                 if await self._send_one(client):
                     continue

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -38,16 +38,16 @@ class Show:
 
     def __init__(self, run: Run, books: Books) -> None:
         self._run = run
-        self._books = books
+        self.books = books
         self._rows: list[dict[str, Any]] = []
         self._slug = slug(run.plan.service)
 
     def begin(self) -> None:
         """Tags and links, which never change."""
         plan = self._run.plan
-        self._books.tags(["canary", f"service:{plan.service}", f"version:{plan.version}"])
+        self.books.tags(["canary", f"service:{plan.service}", f"version:{plan.version}"])
         for name, address in links(self._run).items():
-            self._books.card(f"{self._slug}-{slug(name)}", "markdown", f"[{name}]({address})", f"{name}: {address}")
+            self.books.card(f"{self._slug}-{slug(name)}", "markdown", f"[{name}]({address})", f"{name}: {address}")
 
     def told(self, name: str, moved: Moved, detail: str = "") -> None:
         """One more move: a row and an event."""
@@ -56,7 +56,7 @@ class Show:
             return
         record = engine.record
         self._rows = [*self._rows[-ROWS:], row(name, moved, record, detail)]
-        self._books.card(f"{self._slug}-timeline", "table", json.dumps(self._rows), f"every move of {record.release}")
+        self.books.card(f"{self._slug}-timeline", "table", json.dumps(self._rows), f"every move of {record.release}")
         context = TaskRunContext.get()
         self._emit(context.task.name if context else slug(name), self._rows[-1], record)
         self.moving()
@@ -65,7 +65,7 @@ class Show:
         """The bar."""
         if self._run.engine is not None:
             percent, sentence = progress(self._run.engine.record)
-            self._books.card(f"{self._slug}-progress", "progress", percent, sentence)
+            self.books.card(f"{self._slug}-progress", "progress", percent, sentence)
 
     def end(self) -> None:
         """The report, and the record's last word everywhere."""
@@ -73,9 +73,9 @@ class Show:
         if engine is None:
             return
         self.moving()
-        text = report(engine.record, engine.verdict, str(self._run.evidence), self._books.silent_seconds)
+        text = report(engine.record, engine.verdict, str(self._run.evidence), self.books.silent_seconds)
         head = f"{engine.record.state}, evidence {engine.record.head.n} lines, {engine.record.head.hash[:12]}"
-        self._books.card(f"{self._slug}-report", "markdown", text, head)
+        self.books.card(f"{self._slug}-report", "markdown", text, head)
         last = {"state": str(engine.record.state), "head": engine.record.head.hash}
         self._emit(slug(engine.record.state), last, engine.record)
 
@@ -85,7 +85,7 @@ class Show:
             "prefect.resource.name": f"{record.plan.service} {record.plan.version}",
             "serinus.service": record.plan.service,
         }
-        self._books.event(lambda: emit_event(f"serinus.{verb}", resource, payload=said))
+        self.books.event(lambda: emit_event(f"serinus.{verb}", resource, payload=said))
 
 
 _show: ContextVar[Show | None] = ContextVar("serinus_show", default=None)
@@ -122,6 +122,20 @@ async def _move(show: Show, run: Run) -> None:
     while True:
         await asyncio.sleep(every)
         show.moving()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Send nothing meanwhile: SQLite answers 503 to one of two who write at once, and Prefect's client then waits for 2 s."""
+    show = _show.get()
+    if show is None:
+        yield
+        return
+    show.books.may_send.clear()
+    try:
+        yield
+    finally:
+        show.books.may_send.set()
 
 
 def told(name: str, moved: Moved, detail: str = "") -> Moved:

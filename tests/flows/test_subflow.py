@@ -126,6 +126,30 @@ async def test_a_subflow_that_opens_too_late_makes_nothing(folders: Folders) -> 
     assert (after, moves.made) == (AFTER, 1)
 
 
+async def test_a_subflow_that_opens_late_shows_how_its_moves_came_out(folders: Folders) -> None:
+    """Its name and its end are on the page all the same; the moves went on beside it."""
+    begun = asyncio.Event()
+    shown: list[Moved] = []
+
+    class Late(Subflow):
+        def __call__(self, name: str, before: Moved, chapter: Chapter, return_state: bool) -> Any:
+            async def run() -> None:
+                await begun.wait()
+                shown.append(await chapter.make())
+
+            return run()
+
+    class Slow(Moves):
+        async def __call__(self, before: Moved) -> Moved:
+            begun.set()
+            await asyncio.sleep(0.02)
+            return await super().__call__(before)
+
+    moves = Slow()
+    after, _ = await through(a_world(), folders, Late(at_once), moves)
+    assert (after, moves.made, shown) == (AFTER, 1, [AFTER])
+
+
 async def test_an_end_that_the_server_does_not_take_is_not_waited_for(folders: Folders) -> None:
     """The body is through, and Prefect hangs on the state: what follows may be an undo."""
 
