@@ -161,7 +161,8 @@ async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -
         if plan and not url:
             finding = Finding(f"no local platform runs in {folders.state}", service, "start it: serinus local up")
             raise PreflightError((finding,))
-        known: PrometheusMetrics | AbsentMetrics = _metrics(service, url, target, plan) if url else AbsentMetrics("no local platform runs")
+        absent = AbsentMetrics("no local platform runs")
+        known: PrometheusMetrics | AbsentMetrics = _metrics(service, url, target, plan) if url else absent
         metrics: Metrics = await stack.enter_async_context(known)
         notifier = await _notifier(stack, target.notify or ("log",))
         workload, ledger = LocalWorkload(folders, service), FileLedger(folders, service)

@@ -88,7 +88,9 @@ class Engine:
         self.acknowledged = ports.clock.monotonic()
         self.copied = ports.clock.monotonic()
         self.closed: Closed | None = None
-        self.closed_seconds: float | None = None  # since `starting`: when weight 0 was read back, however late that is written down
+        self.closed_seconds: float | None = (
+            None  # since `starting`: when weight 0 was read back, however late that is written down
+        )
         self.last_check = ports.clock.monotonic()
         self.verdict: Verdict | None = None
         self._heard = frozenset(ask.id for ask in kept.record.inbox)
