@@ -62,12 +62,7 @@ async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved, name: str
         what the last move came to; also where the server never heard of it.
     """
     chapter = Chapter(moves, before)
-    with quiet():
-        await asyncio.sleep(PAUSE_SECONDS)
-    run: Any = subflow(
-        name, before, chapter, return_state=True
-    )  # Prefect's types know only the coroutine of a known flow
-    running: asyncio.Task[Any] = asyncio.create_task(run)
+    running = asyncio.create_task(_run(subflow, name, before, chapter))
     try:
         if not await _opened(chapter, running):  # it may open later: it then shows how its moves, made here, came out
             await _say_late(subflow.name)
@@ -79,18 +74,24 @@ async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved, name: str
             await asyncio.wait({chapter.ended}, timeout=LEAVE_SECONDS)
         raise
     finally:
-        await _leave(chapter, running)
+        await _leave(running)
 
 
-async def _opened(chapter: Chapter, running: asyncio.Task[Any]) -> bool:
+async def _run(subflow: Flow[..., Any], name: str, before: Moved, chapter: Chapter) -> None:
+    await asyncio.sleep(PAUSE_SECONDS)
+    run: Any = subflow(name, before, chapter, return_state=True)  # Prefect's types know only a known flow's coroutine
+    await run
+
+
+async def _opened(chapter: Chapter, running: asyncio.Task[None]) -> bool:
     begun = asyncio.create_task(chapter.begun.wait())
     with quiet():
-        await asyncio.wait({begun, running}, timeout=OPEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({begun, running}, timeout=PAUSE_SECONDS + OPEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     begun.cancel()
     return chapter.begun.is_set()
 
 
-async def _leave(chapter: Chapter, running: asyncio.Task[Any]) -> None:
+async def _leave(running: asyncio.Task[None]) -> None:
     """Let Prefect write down how it ended; an ended release has more time for that than one that goes on."""
     running.add_done_callback(lambda done: done.cancelled() or done.exception())  # the chapter has said it already
     with anyio.CancelScope(shield=True):
