@@ -16,7 +16,7 @@ from serinus.errors import Problem
 from serinus.policy import unit
 from serinus.policy.gate import Gates
 from serinus.policy.value import WORD, Count, Duration, Part, Percent, Portion, Service, Span, wrong
-from serinus.release.plan import Inconclusive, OnDrift, Orphan
+from serinus.release.plan import Inconclusive
 
 
 def _long(word: str) -> Callable[[Any], Any]:
@@ -149,12 +149,8 @@ class Limits(Part):
 class On(Part):
     """What to do where a person might choose either."""
 
-    orphan: Annotated[Orphan, WORD] = Orphan.ROLLBACK
-    """The engine died in a phase: return to stable, or resume."""
-    drift: Annotated[OnDrift, WORD] = OnDrift.ROLLBACK
-    """Somebody else raised the weight: return to stable, or put it back."""
     inconclusive: Annotated[Inconclusive, WORD] = Inconclusive.ADVANCE
-    """The soak is over and a limit is kept but not certified."""
+    """Soak and extension are over and `min_requests` have not come: advance, hold for a person, or abort."""
 
 
 class Rehearsal(Part):

@@ -50,8 +50,6 @@ SETTINGS: Mapping[str, Callable[[Plan], str]] = {
     "limits.rollback": lambda plan: show_seconds(plan.limits.rollback_seconds),
     "limits.no_traffic": lambda plan: show_seconds(plan.limits.no_traffic_seconds),
     "limits.metrics_down": lambda plan: show_seconds(plan.limits.metrics_down_seconds),
-    "on.orphan": lambda plan: plan.on.orphan.value,
-    "on.drift": lambda plan: plan.on.drift.value,
     "on.inconclusive": lambda plan: plan.on.inconclusive.value,
     "notify": lambda plan: ", ".join(plan.target.notify) or "nobody",
 }

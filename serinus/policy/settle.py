@@ -66,7 +66,7 @@ def settled(content: model.Content, version: str) -> Plan:
         bake=Phase(NOTHING, content.bake, gates(content, written.Gates())),
         checks=_checks(content),
         limits=_limits(content),
-        on=On(content.on.orphan, content.on.drift, content.on.inconclusive),
+        on=On(content.on.inconclusive),
         target=_target(content),
         min_replicas=content.workload.min_replicas,
     )

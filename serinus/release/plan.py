@@ -13,25 +13,10 @@ from serinus.analysis.threshold import Checks, Gates
 from serinus.release.weight import Weight
 
 
-class Orphan(StrEnum):
-    """What becomes of a release whose engine died in a phase."""
-
-    ROLLBACK = "rollback"
-    RESUME = "resume"
-
-
-class OnDrift(StrEnum):
-    """What becomes of a weight that somebody else raised."""
-
-    ROLLBACK = "rollback"
-    PUT_BACK = "put back"
-
-
 class Inconclusive(StrEnum):
     """What becomes of a phase whose figures do not suffice, once its extension is spent."""
 
     ADVANCE = "advance"
-    EXTEND = "extend"
     HOLD = "hold"
     ABORT = "abort"
 
@@ -75,8 +60,6 @@ class Limits:
 class On:
     """What to do where the policy decides."""
 
-    orphan: Orphan = Orphan.ROLLBACK
-    drift: OnDrift = OnDrift.ROLLBACK
     inconclusive: Inconclusive = Inconclusive.ADVANCE
 
 

@@ -104,7 +104,7 @@ def test_a_phases_own_limit_is_held_against_the_policys_abort() -> None:
     assert "abort_above 5% does not lie above max 7%" in problem.found
 
 
-@pytest.mark.parametrize("choice", ["extend", "hold", "abort"])
+@pytest.mark.parametrize("choice", ["hold", "abort"])
 def test_certificates_can_be_demanded_where_no_limit_is_zero(choice: str) -> None:
     a_policy(phases=phases("50%", "100%"), on={"inconclusive": choice})
     problem = the_problem(phases=phases("100%"), gates={"success_rate": {"min": "100%"}}, on={"inconclusive": choice})

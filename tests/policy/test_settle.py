@@ -9,7 +9,7 @@ import pytest
 from serinus.analysis.threshold import Bound, Guards, QueryGate, RateGate
 from serinus.errors import PolicyError
 from serinus.policy.load import by_name, read, to_plan
-from serinus.release.plan import Inconclusive, OnDrift, Orphan, Plan
+from serinus.release.plan import Inconclusive, Plan
 from tests.policy.builders import a_policy, phases
 
 
@@ -32,11 +32,7 @@ def test_every_default_is_resolved() -> None:
         600,
         300,
     )
-    assert (plan.on.orphan, plan.on.drift, plan.on.inconclusive) == (
-        Orphan.ROLLBACK,
-        OnDrift.ROLLBACK,
-        Inconclusive.ADVANCE,
-    )
+    assert plan.on.inconclusive is Inconclusive.ADVANCE
     assert (plan.target.workload, plan.target.router, plan.target.source) == ("local", "envoy", "envoy")
     assert plan.target.telemetry_options == {}
     assert plan.target.notify == ("log",)

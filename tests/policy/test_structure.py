@@ -22,7 +22,7 @@ from tests.policy.builders import SHORTEST, a_policy, phases, refused, the_probl
         ({"gates": {"latency_99": {"max": "1s"}}}, "gates.latency_99", "latency_p99"),
         ({"gates": {"latency_p99": {"maximum": "1s"}}}, "gates.latency_p99.maximum", "max"),
         ({"gates": {"success_rate": {"abort_bellow": "1%"}}}, "gates.success_rate.abort_bellow", "abort_below"),
-        ({"on": {"orphans": "rollback"}}, "on.orphans", "orphan"),
+        ({"on": {"inconclusiv": "hold"}}, "on.inconclusiv", "inconclusive"),
         ({"telemetry": {"promethus": {}}}, "telemetry.promethus", "prometheus"),
     ],
 )
@@ -98,8 +98,8 @@ def test_what_is_missing_is_described() -> None:
         ({"gates": {"custom": [{"name": "q", "query": "x{$canary}", "max": True}]}}, "gates.custom[0].max"),
         ({"limits": {"bad_requests": -1}}, "limits.bad_requests"),
         ({"limits": {"rollback": 30}}, "limits.rollback"),
-        ({"on": {"orphan": "forget"}}, "on.orphan"),
-        ({"on": {"drift": True}}, "on.drift"),
+        ({"on": {"inconclusive": "forget"}}, "on.inconclusive"),
+        ({"on": {"inconclusive": True}}, "on.inconclusive"),
         ({"notify": "log"}, "notify"),
         ({"rehearsal": {"speed": 0}}, "rehearsal.speed"),
         ({"rehearsal": {"speed": "30"}}, "rehearsal.speed"),
@@ -133,7 +133,7 @@ def test_a_secret_is_never_repeated() -> None:
 
 def test_an_older_yaml_reader_is_named() -> None:
     with pytest.raises(PolicyError, match="took `on` for a truth value"):
-        parse({**SHORTEST, "true": {"orphan": "resume"}})
+        parse({**SHORTEST, "true": {"inconclusive": "hold"}})
 
 
 def test_a_policy_is_a_mapping_with_words() -> None:

@@ -86,7 +86,6 @@ def test_a_shared_incident_lasts_as_long_as_the_release_may() -> None:
     [
         (Inconclusive.ADVANCE, Step.ADVANCE),
         (Inconclusive.HOLD, Step.HOLD),
-        (Inconclusive.EXTEND, Step.HOLD),
         (Inconclusive.ABORT, Step.ROLL_BACK),
     ],
 )
