@@ -18,6 +18,10 @@ NO_ERRORS = "no errors"
 TOO_FEW = "too-few-samples"
 
 
+SLACK_INTERVALS = 0.25
+"""A weight changes just after a scrape, checks come with scrapes: what lacks less than this is not worth another check."""
+
+
 class Step(StrEnum):
     """What is to be done next."""
 
@@ -50,7 +54,8 @@ class Action:
 
 def soak_over(record: Record) -> bool:
     """The phase has been watched for as long as the plan asks."""
-    return record.soaked_seconds >= record.current.soak_seconds
+    missing = record.current.soak_seconds - record.soaked_seconds
+    return missing <= SLACK_INTERVALS * record.plan.checks.interval_seconds
 
 
 def extension_seconds(plan: Plan, phase: Phase) -> float:
