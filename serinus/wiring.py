@@ -43,6 +43,9 @@ from serinus.workloads.local import LocalWorkload
 LOCAL = Target("local", "envoy", "envoy")
 """What a service of the local platform runs on where nobody says more."""
 
+LOCAL_SECONDS, REMOTE_SECONDS = 1.0, 3.0
+"""How long one question to the local platform's own Prometheus may take, and to somebody's elsewhere."""
+
 
 @dataclass
 class Run:
@@ -176,7 +179,9 @@ def _metrics(service: str, url: str, target: Target, plan: Plan | None) -> Prome
     queries = {gate.name: gate.query for phase in phases for gate in phase.gates.queries}
     scrape = plan.checks.scrape_seconds if plan else 1.0
     source = sources.envoy(service)
-    return PrometheusMetrics(url, source, tuple(sorted(edges)), queries, scrape, access(target.telemetry_options))
+    options = target.telemetry_options
+    seconds = REMOTE_SECONDS if options else LOCAL_SECONDS
+    return PrometheusMetrics(url, source, tuple(sorted(edges)), queries, scrape, access(options), seconds)
 
 
 def access(options: Mapping[str, str]) -> Access:

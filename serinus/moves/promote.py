@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from serinus.analysis import gate
 from serinus.errors import Conflict, Drift
 from serinus.moves.close import close_held, wait_taken_up
 from serinus.moves.engine import Engine
@@ -105,6 +106,7 @@ async def _replace(engine: Engine) -> Action | None:
         soaked_seconds=0.0,
         phase_seconds=0.0,
         held={},
+        gate=gate.at_weight(engine.record.gate),
         tally=replace(tally, weights=(*tally.weights, (round(engine.now(), 3), 0.0))),
     )
     engine.last_check = engine.ports.clock.monotonic()
