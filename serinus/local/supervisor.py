@@ -10,7 +10,7 @@ import fcntl
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -18,11 +18,12 @@ import httpx
 from serinus.errors import Refused, SerinusError, Unavailable
 from serinus.local import envoy, prefect_server, programs, prometheus
 from serinus.local.addresses import LOOPBACK, Block, claim_block
-from serinus.local.child import Register, end, registered, tail
+from serinus.local.child import Register, end, registered
 from serinus.local.kept import Kept
 from serinus.local.node import Node, Site
 from serinus.local.platform import Platform, platform_file, read_platform, write_platform
 from serinus.local.programs import Say
+from serinus.local.readiness import Parts, until_ready
 from serinus.local.service import Service, begin
 from serinus.routers.envoy import initial
 from serinus.settings import Folders
@@ -31,9 +32,6 @@ from serinus.stores.process import Identity, identity_of
 
 GUARD_SECONDS = 2.0
 GUARD_TIMEOUT_SECONDS = 120.0
-READY_SECONDS = 90.0
-READY_POLL_SECONDS = 0.1
-BAD_START_DEATHS = 3
 LEFTOVER_SECONDS = 5.0
 
 Guard = Callable[[], Awaitable[Sequence[str]]]
@@ -59,18 +57,6 @@ class Options:
     def __post_init__(self) -> None:
         if not 0.1 <= self.scrape_seconds <= 300:
             raise Refused(f"Prometheus can look every 0.1 s to 5 min, not every {self.scrape_seconds:g} s")
-
-
-@dataclass(slots=True)
-class _Parts:
-    """What one platform is made of, while it runs."""
-
-    platform: Platform
-    children: dict[str, Kept]
-    nodes: dict[str, Node]
-    client: httpx.AsyncClient
-    say: Say
-    waiting: dict[str, bool] = field(default_factory=dict)
 
 
 async def up(
@@ -144,7 +130,7 @@ async def _assemble(
     register: Register,
     client: httpx.AsyncClient,
     say: Say,
-) -> _Parts:
+) -> Parts:
     """Addresses chosen, files written, nothing started yet."""
     logs = folders.state / "logs"
     logs.mkdir(exist_ok=True)
@@ -178,7 +164,7 @@ async def _assemble(
         logs=str(logs),
     )
     site = Site(files, logs, block, register, client, envoy.Admin(client, platform.envoy_admin), me, say)
-    return _Parts(
+    return Parts(
         platform,
         {command.name: Kept(command, register, say) for command in commands},
         {name: Node(name, folders.service(name), site) for name in traffic},
@@ -196,14 +182,14 @@ def _fresh(log: Path) -> Path:
     return log
 
 
-async def _run(folders: Folders, parts: _Parts, guard: Guard | None) -> None:
+async def _run(folders: Folders, parts: Parts, guard: Guard | None) -> None:
     write_platform(folders, parts.platform)
     try:
         async with asyncio.TaskGroup() as group:
             runners: tuple[Kept | Node, ...] = (*parts.children.values(), *parts.nodes.values())
             for runner in runners:
                 group.create_task(runner.run())
-            await _until_ready(parts)
+            await until_ready(parts)
             write_platform(folders, replace(parts.platform, ready=True, children=_pids(parts)))
             parts.say("ready: " + ", ".join(f"{name} {url}" for name, url in parts.platform.traffic.items()))
             group.create_task(_guard(folders, parts, guard))
@@ -219,52 +205,7 @@ def _first(group: BaseExceptionGroup[SerinusError]) -> SerinusError:
     return _first(one) if isinstance(one, BaseExceptionGroup) else one
 
 
-async def _until_ready(parts: _Parts) -> None:
-    """Each part answers; a line for each that begins to.
-
-    Raises:
-        Unavailable: one died again and again, or did not answer in time
-    """
-    waiting: dict[str, Callable[[], Awaitable[bool]]] = {
-        "prometheus": lambda: prometheus.sees_envoy(parts.client, parts.platform.prometheus),
-        "prefect": lambda: prefect_server.answers(parts.client, parts.platform.prefect_api),
-        **{name: _answers(parts, name) for name in parts.nodes},
-    }
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    while waiting:
-        names = tuple(waiting)
-        answers = await asyncio.gather(*(waiting[name]() for name in names))
-        for name, answer in zip(names, answers, strict=True):
-            if answer:
-                del waiting[name]
-                parts.say(f"{name} answers after {loop.time() - began:.1f} s")
-        for name, child in parts.children.items():
-            if child.deaths >= BAD_START_DEATHS:
-                raise Unavailable(f"{name} does not start: {tail(child.command.log) or 'it says nothing'}")
-        if waiting and loop.time() - began > READY_SECONDS:
-            raise Unavailable(
-                f"{', '.join(waiting)} did not answer within {READY_SECONDS:.0f} s; see {parts.platform.logs}"
-            )
-        await asyncio.sleep(READY_POLL_SECONDS)
-
-
-def _answers(parts: _Parts, service: str) -> Callable[[], Awaitable[bool]]:
-    """Stable serves, and an answer of its comes through Envoy."""
-
-    async def asked() -> bool:
-        if not parts.nodes[service].serves(STABLE):
-            return False
-        try:
-            answer = await parts.client.get(parts.platform.traffic[service], timeout=1.0)
-        except httpx.HTTPError:
-            return False
-        return "x-version" in answer.headers
-
-    return asked
-
-
-async def _guard(folders: Folders, parts: _Parts, guard: Guard | None) -> None:
+async def _guard(folders: Folders, parts: Parts, guard: Guard | None) -> None:
     """Look every two seconds and say what was done; nothing that fails here stops the platform."""
     log = folders.state / "logs" / "guard.log"
     loop = asyncio.get_running_loop()
@@ -280,7 +221,7 @@ async def _guard(folders: Folders, parts: _Parts, guard: Guard | None) -> None:
         await asyncio.sleep(max(0.0, GUARD_SECONDS - (loop.time() - began)))
 
 
-async def _looked(folders: Folders, parts: _Parts, guard: Guard | None) -> Sequence[str]:
+async def _looked(folders: Folders, parts: Parts, guard: Guard | None) -> Sequence[str]:
     try:
         if guard is None:
             for service in parts.nodes:
@@ -295,5 +236,5 @@ async def _looked(folders: Folders, parts: _Parts, guard: Guard | None) -> Seque
         return (f"its look failed: {type(problem).__name__}: {problem}",)
 
 
-def _pids(parts: _Parts) -> dict[str, int]:
+def _pids(parts: Parts) -> dict[str, int]:
     return {name: kept.pid for name, kept in parts.children.items() if kept.pid is not None}
