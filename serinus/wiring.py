@@ -225,4 +225,5 @@ async def guards(folders: Folders) -> AsyncIterator[dict[str, Guard]]:
         for service in services(folders):
             ports = await stack.enter_async_context(open_ports(service, folders))
             opened[service] = Guard(ports, service, process.owner, process.gone)
+            stack.push_async_callback(opened[service].stop)
         yield opened

@@ -286,7 +286,7 @@ class FakeLedger:
         return self._kept()
 
     async def write(self, record: Record, seen: str | None) -> Kept:
-        await _called(self._world, "ledger.write", Fault.LEDGER_DOWN)
+        await _called(self._world, "ledger.write", Fault.LEDGER_DOWN, Fault.LEDGER_READ_ONLY)
         if self._world.holds(Fault.LEDGER_LATE):
             self._world.at(self._world.now + self._world.late_seconds, lambda: self._land_late(record, seen))
             raise Unavailable("ledger.write: no answer in time")
@@ -301,7 +301,7 @@ class FakeLedger:
         return Kept(record, str(self._version))
 
     async def ask(self, ask: Ask) -> Kept:
-        await _called(self._world, "ledger.ask", Fault.LEDGER_DOWN)
+        await _called(self._world, "ledger.ask", Fault.LEDGER_DOWN, Fault.LEDGER_READ_ONLY)
         kept = self._kept()
         if kept is None or kept.record.ended:
             raise Refused("nothing is live: there is no release to ask")

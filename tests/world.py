@@ -31,6 +31,7 @@ class Fault(StrEnum):
     ROUTER_CUT_OFF = "the proxy does not take up what is written"
     ROUTER_REJECTS = "the proxy rejects what is written"
     LEDGER_DOWN = "ledger unavailable"
+    LEDGER_READ_ONLY = "the record cannot be written"
     LEDGER_LOSES_ANSWERS = "a write of the ledger lands, its answer is lost"
     LEDGER_LATE = "a write of the ledger is not answered, and lands later if nobody wrote before"
     EVIDENCE_DOWN = "evidence cannot be written"

@@ -52,7 +52,7 @@ async def _looks(out: Terminal, folders: Folders, stop: asyncio.Event, once: boo
     while True:
         async with guards(folders) as watched:
             while set(watched) == set(services(folders)):
-                for sentence in await look_at_all(watched):
+                for sentence in await look_at_all(watched, at_most=None if once else EVERY_SECONDS):
                     out.result({"did": sentence}, sentence, "warn")
                 looks += 1
                 if stop.is_set() or (once and (looks == 2 or not watched)):

@@ -15,7 +15,7 @@ from serinus.errors import Refused, Unavailable
 from serinus.local.child import tail, tied
 from serinus.local.platform import Platform, read_platform
 from serinus.local.service import Service
-from serinus.local.supervisor import Options
+from serinus.local.supervisor import GUARD_SECONDS, Options
 from serinus.local.supervisor import up as supervise
 from serinus.moves.look import Guard, look_at_all
 from serinus.settings import Folders
@@ -67,7 +67,7 @@ class Looks:
     async def __call__(self) -> list[str]:
         if self._guards is None:
             self._guards = await self._stack.enter_async_context(guards(self._folders))
-        return await look_at_all(self._guards)
+        return await look_at_all(self._guards, at_most=GUARD_SECONDS)
 
 
 async def _deployed(folders: Folders, say: Callable[[str], None]) -> None:

@@ -6,11 +6,12 @@ alone. Moves and their order are those of every other caller.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from serinus.errors import Conflict, Drift, Fenced, SerinusError
+from serinus.errors import Conflict, Drift, Fenced, PlatformError, SerinusError, Unavailable
 from serinus.moves.close import close_once, page
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.take_over import end_orphan, take_over
@@ -33,7 +34,7 @@ class Beat:
 
 
 class Guard:
-    """One service's guard: remembers the last beat that it saw, nothing else.
+    """One service's guard: remembers the last beat that it saw, and a look that goes on.
 
     Args:
         ports: the service's world
@@ -58,6 +59,24 @@ class Guard:
         self._seen: Beat | None = None
         self._mine: Engine | None = None
         self._copied = ""
+        self._looking: asyncio.Task[list[str]] | None = None
+
+    def looking(self) -> asyncio.Task[list[str]]:
+        """The look that goes on, or a new one."""
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self.look())
+        return self._looking
+
+    def looked(self) -> list[str]:
+        """What the look did that has just ended. Raises as `look`."""
+        ended, self._looking = self.looking(), None
+        return ended.result()
+
+    async def stop(self) -> None:
+        """Look no more; what was half done is found by the next guard."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
 
     async def look(self) -> list[str]:
         """Look once; a sentence for each thing that was done.
@@ -92,6 +111,8 @@ class Guard:
             log.info("%s: not taken over: %s", record.release, cause)
             self._seen = None
             return []
+        except Unavailable as cause:
+            return await self._close_alone(record, why, cause)
         return [f"{record.release}: taken over, {why}", *await self._end(self._mine, why)]
 
     def _silent(self, kept: Kept) -> str:
@@ -118,6 +139,16 @@ class Guard:
         self._mine = None
         return [f"{engine.release}: ended, {engine.record.state} ({conclusion})"]
 
+    async def _close_alone(self, record: Record, why: str, cause: Unavailable) -> list[str]:
+        """A full disk takes no record, and yet the one write that returns the traffic: closing needs no owner."""
+        text = f"{why}; its record cannot be written: {cause}"
+        try:
+            if not await close_once(self._ports.router, self._ports.clock, record.release, text):
+                return [f"{record.release}: {text}; its route was closed"]
+        except Drift as drift:
+            raise cause from drift
+        raise cause
+
     async def _foreign(self, record: Foreign, why: str) -> list[str]:
         """Never resumed, promoted or undone: the weight goes, a person is told."""
         text = f"{record.release}: {why}; its record has schema {record.schema}, which this guard does not know"
@@ -132,7 +163,6 @@ class Guard:
     async def _left(self, kept: Kept | None, route: Route, canary: Side | None) -> list[str]:
         """What a release that is over, or has no record, left behind: weight first, then mark, then canary."""
         ports, done = self._ports, list[str]()
-        await self._copy(kept)
         mark = route.mark
         if mark is not None:
             why = "no live release owns it"
@@ -153,14 +183,18 @@ class Guard:
         if canary is not None:
             await ports.workload.remove_canary(canary.release)
             done.append(f"{canary.release}: its canary was removed, no live release owns it")
-        return done
+        return done + await self._copy(kept)
 
-    async def _copy(self, kept: Kept | None) -> None:
+    async def _copy(self, kept: Kept | None) -> list[str]:
         """Evidence that an owner could not copy before it was gone; copying a line twice changes nothing."""
         record = kept.record if kept else None
         if isinstance(record, Record) and record.lines and self._copied != record.head.hash:
-            await self._ports.ledger.append(record.release, record.lines)
+            try:
+                await self._ports.ledger.append(record.release, record.lines)
+            except PlatformError as cause:
+                return [f"{record.release}: its evidence is not copied yet: {cause}"]
             self._copied = record.head.hash
+        return []
 
 
 def _original(kept: Kept | None, release: str) -> str:
@@ -170,12 +204,21 @@ def _original(kept: Kept | None, release: str) -> str:
     return record.previous.route
 
 
-async def look_at_all(guards: dict[str, Guard]) -> list[str]:
-    """One look at every service; one that cannot be looked at does not keep the others from it."""
+async def look_at_all(guards: Mapping[str, Guard], at_most: float | None = None) -> list[str]:
+    """One look at every service, at the same time; one that fails or takes long keeps no other from it.
+
+    Args:
+        at_most: seconds after which a look that still goes on (a rollout is awaited) is left to the next call; None waits for all
+    """
+    looks = {service: guard.looking() for service, guard in guards.items()}
+    if looks:
+        await asyncio.wait(looks.values(), timeout=at_most)
     done: list[str] = []
-    for service, guard in guards.items():
+    for service, look in looks.items():
+        if not look.done():
+            continue
         try:
-            done += await guard.look()
+            done += guards[service].looked()
         except SerinusError as cause:
             done.append(f"{service}: cannot be guarded now: {cause}")
     return done

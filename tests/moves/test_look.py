@@ -1,0 +1,87 @@
+"""What the guard owes a service whatever else it has to do: its weight first."""
+
+from __future__ import annotations
+
+import asyncio
+
+from serinus.moves.look import Guard, look_at_all
+from serinus.ports import Ports
+from serinus.release.mark import Mark, Mode
+from serinus.release.record import Record, State
+from serinus.release.weight import NOTHING, Weight
+from tests.fakes import FakeWorld, Fault, a_world
+from tests.moves.driver import a_guard, guarded, ports, release, until
+from tests.release.builders import a_plan
+
+BOUND_SECONDS = 2.0 + 5.0 + 2.0
+"""G + D, and one look more."""
+
+
+async def orphan(world: FakeWorld) -> None:
+    """A release at 5 % whose engine is gone."""
+    task = await until(world, 6.0, release(world, a_plan(5, 100, soak=60)))
+    task.cancel()
+    await asyncio.wait({task})
+    assert (await world.router.read()).weight == Weight.of(5)
+
+
+async def test_a_record_that_cannot_be_written_keeps_no_weight() -> None:
+    world = a_world()
+    await orphan(world)
+    died = world.now
+    world.inject(Fault.LEDGER_READ_ONLY, died, died + 60)
+    looking = asyncio.create_task(guarded(world, lambda: world.now > died + 90, seconds=100))
+    await world.clock.sleep(BOUND_SECONDS + 0.1)
+    route = await world.router.read()
+    assert route.weight == NOTHING
+    assert route.mark is not None
+    assert route.mark.mode is Mode.CLOSED
+    said = await looking
+    assert any("its route was closed" in sentence for sentence in said), said
+    kept = await world.ledger.read()
+    assert kept is not None
+    assert isinstance(kept.record, Record)
+    assert kept.record.state is State.ROLLED_BACK, "and once it can be written, it is ended"
+
+
+async def test_evidence_that_cannot_be_copied_keeps_no_weight() -> None:
+    world = a_world()
+    world.inject(Fault.EVIDENCE_DOWN, 0, 1e9)
+    record = await release(world, a_plan(5, 100, soak=2, bake=2))
+    assert record.ended
+    assert record.lines, "they wait in the record"
+    route = await world.router.read()
+    await world.router.write(Mark("r0", 1, 1, Mode.OPEN, Weight.of(5)), route)
+    await guarded(world, lambda: False, seconds=6)
+    assert (await world.router.read()).weight == NOTHING
+
+
+class Slow(Guard):
+    """A guard whose look takes until it is let go: a rollout that is awaited."""
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__(ports, "slow", lambda: "nobody")
+        self.begun, self.go = 0, asyncio.Event()
+
+    async def look(self) -> list[str]:
+        self.begun += 1
+        await self.go.wait()
+        return ["slow: rolled out"]
+
+
+async def test_a_long_look_at_one_service_keeps_no_other_waiting() -> None:
+    world, other = a_world(), a_world()
+    await orphan(world)
+    slow, guard = Slow(ports(other)), a_guard(world)
+    guards = {"slow": slow, "shop": guard}
+    for _ in range(8):
+        await look_at_all(guards, at_most=0.05)
+        await world.clock.sleep(1.0)
+    assert (await world.router.read()).weight == NOTHING
+    assert slow.begun == 1, "one look at a time"
+    slow.go.set()
+    assert "slow: rolled out" in await look_at_all(guards, at_most=5.0)
+    await look_at_all(guards, at_most=0.05)
+    assert slow.begun == 2
+    for one in guards.values():
+        await one.stop()
