@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from serinus.release.mark import Mark, Mode
-from serinus.release.record import Record, State
+from serinus.release.record import Record, State, Verb
 
 
 class Conclusion(StrEnum):
@@ -58,6 +58,9 @@ def conclude(record: Record, mark: Mark | None, stable: Stable) -> tuple[Conclus
 
 def _once_promoting(record: Record, mark: Mark | None, stable: Stable) -> tuple[Conclusion, str]:
     replaced = mark is not None and mark.mode is Mode.REPLACED
+    abort = next((ask for ask in record.inbox if ask.verb is Verb.ABORT), None)
+    if abort is not None:
+        return Conclusion.UNDO, f"{abort.who} had asked to abort it, and its engine was gone"
     if stable.ours and (replaced or stable.settled):
         return Conclusion.FORWARD, "stable runs the new version wholly; the bake was not watched to its end"
     if not stable.noted and not replaced:

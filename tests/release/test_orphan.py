@@ -8,7 +8,7 @@ import pytest
 
 from serinus.release.mark import Mark, Mode
 from serinus.release.orphan import Conclusion, Stable, conclude
-from serinus.release.record import State
+from serinus.release.record import Ask, State, Verb
 from serinus.release.weight import EVERYTHING, NOTHING, Weight
 from tests.release.builders import a_release
 
@@ -42,3 +42,12 @@ REPLACED = Mark("r1", 1, 3, Mode.REPLACED, NOTHING)
 )
 def test_the_table(state: State, mark: Mark | None, stable: Stable, conclusion: Conclusion) -> None:
     assert conclude(replace(a_release().record, state=state), mark, stable)[0] is conclusion
+
+
+@pytest.mark.parametrize("mark", [PROMOTING, REPLACED])
+@pytest.mark.parametrize("state", [State.PROMOTING, State.BAKING])
+def test_what_was_to_be_aborted_is_never_finished(state: State, mark: Mark) -> None:
+    record = replace(a_release().record, state=state, inbox=(Ask("1", Verb.ABORT, "ann", "too slow"),))
+    conclusion, why = conclude(record, mark, OURS)
+    assert conclusion is Conclusion.UNDO
+    assert "ann" in why
