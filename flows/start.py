@@ -32,6 +32,8 @@ from serinus.errors import Refused, Unavailable
 
 log = logging.getLogger("serinus.start")
 DEPLOYMENT = "release/release"
+OLDEST_SERVER = "3.6.14"
+"""Of the servers whose history of a release is whole. An older one does not take this client's events."""
 CALL = "serinus.call"
 """Label of a run: which call made it, so that a key that was used before is seen."""
 ASK_SECONDS = 30.0
@@ -90,7 +92,7 @@ async def create(
         raise Refused(f"the deployment {DEPLOYMENT} is not on this server: prefect --no-prompt deploy --all") from cause
     except PrefectHTTPStatusError as cause:
         raise Refused(f"the server does not take the release: {cause.response.text.strip()}") from cause
-    except (OSError, TimeoutError, RuntimeError) as cause:
+    except (OSError, TimeoutError, httpx.HTTPError) as cause:
         raise Unavailable(f"the Prefect server does not answer: {cause or type(cause).__name__}") from cause
     return run
 

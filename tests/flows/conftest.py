@@ -41,3 +41,15 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Stable runs v1 when a test begins, and again when it ends."""
     with running(tmp_path_factory.mktemp("platform")) as here:
         yield here
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A server with an auth string, and nothing deployed."""
+    server = PrefectServer(tmp_path_factory.mktemp("bare"), more={"PREFECT_SERVER_API_AUTH_STRING": "user:password"})
+    server.start()
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.end()

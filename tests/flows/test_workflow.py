@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,15 +113,3 @@ class TestAgainstAServer:
         for auth in ("", "user:wrong"):
             done = Job(tmp_path / f"job{auth}", bare.api, AUTH=auth).run("Start")
             assert (done.returncode, "PREFECT_API_AUTH_STRING" in done.stderr) == (1, True)
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """A server with an auth string, and nothing deployed."""
-    server = PrefectServer(tmp_path_factory.mktemp("bare"), more={"PREFECT_SERVER_API_AUTH_STRING": "user:password"})
-    server.start()
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.end()
