@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,9 @@ from serinus.settings import Folders
 from tests.faults.ground import Ground, Shop
 
 SERVICES = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf")
+SCENARIO_SECONDS = 180.0
+PRODUCTS = 2
+"""Releases at a time that bring Prefect with them: two processors are kept busy by starting three."""
 DISK = "512m"
 """What the whole state may take where a disk of its own can be mounted."""
 
@@ -67,3 +71,50 @@ async def shops(platform: Ground) -> AsyncIterator[tuple[Shop, ...]]:
 @pytest.fixture
 def shop(shops: tuple[Shop, ...]) -> Shop:
     return shops[0]
+
+
+Scenario = Callable[[Shop], Awaitable[str]]
+Played = Mapping[str, str | BaseException]
+"""What came of each scenario: a sentence, or what was not as it should be."""
+
+
+@pytest.fixture(scope="session")
+def played(request: pytest.FixtureRequest, standing: Ground) -> Played:
+    """Every scenario that a chosen test asks for, as many at a time as there are services."""
+    asking = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    chosen: dict[str, Any] = {}
+    for item in asking:
+        if "played" in item.fixturenames:
+            name, scenario = item.callspec.params["scenario"]
+            chosen[name] = scenario
+    return asyncio.run(play(standing, chosen))
+
+
+async def play(ground: Ground, chosen: Mapping[str, Scenario]) -> Played:
+    """All of them; one that fails keeps none from its end."""
+    await ground.ready()
+    await ground.deployed()
+    free = asyncio.Queue[Shop]()
+    for name in ground.services:
+        free.put_nowait(Shop(ground, name))
+    wide, narrow = asyncio.Semaphore(len(ground.services)), asyncio.Semaphore(PRODUCTS)
+
+    async def one(name: str, scenario: Scenario) -> str | BaseException:
+        async with narrow if "product" in name else wide:
+            return await on_a_shop(free, scenario)
+
+    came = await asyncio.gather(*(one(name, scenario) for name, scenario in chosen.items()))
+    return dict(zip(chosen, came, strict=True))
+
+
+async def on_a_shop(free: asyncio.Queue[Shop], scenario: Scenario) -> str | BaseException:
+    """What came of it, on a service that is quiet before and after."""
+    shop = await free.get()
+    try:
+        async with asyncio.timeout(SCENARIO_SECONDS):
+            return await scenario(shop)
+    except Exception as wrong:
+        return wrong
+    finally:
+        await shop.put_down()
+        free.put_nowait(shop)
