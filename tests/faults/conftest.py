@@ -85,8 +85,8 @@ def played(request: pytest.FixtureRequest, standing: Ground) -> Played:
     chosen: dict[str, Any] = {}
     for item in asking:
         if "played" in item.fixturenames:
-            name, scenario = item.callspec.params["scenario"]
-            chosen[name] = scenario
+            picked: Any = item.callspec.params["scenario"]
+            chosen[picked[0]] = picked[1]
     return asyncio.run(play(standing, chosen))
 
 
