@@ -12,15 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import httpx
 from prefect import Flow, get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
-from serinus.errors import Refused, Unavailable
+from flows.server import asked
+from serinus.errors import Refused
 
 HERE = Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 60.0
@@ -66,16 +66,11 @@ async def deploy(api_url: str) -> None:
         Refused: the server or the file does not take it
         Unavailable: the server does not answer
     """
-    try:
-        with temporary_settings({PREFECT_API_URL: api_url}):
-            async with asyncio.timeout(TIMEOUT_SECONDS), get_client() as client:
-                for deployment in described():
-                    await _pool(client, deployment["work_pool"]["name"])
-                    await _deployment(client, deployment)
-    except PrefectHTTPStatusError as cause:
-        raise Refused(f"{api_url} does not take the deployments: {cause}") from cause
-    except (OSError, TimeoutError, httpx.HTTPError) as cause:
-        raise Unavailable(f"{api_url} does not answer: {cause or type(cause).__name__}") from cause
+    with temporary_settings({PREFECT_API_URL: api_url}), asked(f"the deployments ({api_url})"):
+        async with asyncio.timeout(TIMEOUT_SECONDS), get_client() as client:
+            for deployment in described():
+                await _pool(client, deployment["work_pool"]["name"])
+                await _deployment(client, deployment)
 
 
 async def _pool(client: PrefectClient, name: str) -> None:

@@ -16,19 +16,18 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-import httpx
 from prefect import Flow, get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow_async
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 from prefect.states import Pending
 
 from flows.release import release
-from serinus.errors import Refused, Unavailable
+from flows.server import NO_ANSWER, asked
+from serinus.errors import Unavailable
 
 log = logging.getLogger("serinus.start")
 DEPLOYMENT = "release/release"
@@ -85,16 +84,9 @@ async def create(
     """
     given = {"service": service, "version": version, "policy": policy, "if_busy": if_busy}
     parameters = {name: value for name, value in given.items() if value is not None}
-    try:
+    with asked("the release", f"the deployment {DEPLOYMENT} is not on this server: prefect --no-prompt deploy --all"):
         async with asyncio.timeout(ASK_SECONDS), get_client() as client:
-            run = await _create(client, parameters, digest(parameters, key), here)
-    except ObjectNotFound as cause:
-        raise Refused(f"the deployment {DEPLOYMENT} is not on this server: prefect --no-prompt deploy --all") from cause
-    except PrefectHTTPStatusError as cause:
-        raise Refused(f"the server does not take the release: {cause.response.text.strip()}") from cause
-    except (OSError, TimeoutError, httpx.HTTPError) as cause:
-        raise Unavailable(f"the Prefect server does not answer: {cause or type(cause).__name__}") from cause
-    return run
+            return await _create(client, parameters, digest(parameters, key), here)
 
 
 async def _create(client: PrefectClient, parameters: dict[str, Any], key: str, here: bool) -> Created:
@@ -134,7 +126,7 @@ async def run_here(created: Created) -> State[Any]:
         await asyncio.wait({running}, timeout=END_SECONDS)
     try:
         return running.result() or over.result()
-    except (asyncio.InvalidStateError, OSError, httpx.HTTPError) as cause:
+    except (asyncio.InvalidStateError, *NO_ANSWER) as cause:
         if not over.done():
             raise Unavailable(f"the Prefect server did not let the run begin: {cause}") from cause
         log.warning("%s: the Prefect server was not told how it ended: %s", created.url, cause or "no answer")
