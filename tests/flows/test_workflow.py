@@ -71,7 +71,7 @@ class TestOnThePlatform:
     def test_it_starts_once_follows_and_ends_well(self, platform: Running, tmp_path: Path) -> None:
         (tmp_path / "job").mkdir()
         policy = tmp_path / "job" / "policy.yaml"
-        policy.write_text(json.dumps(POLICY | {"on": {"orphan": "rollback"}}), encoding="utf-8")
+        policy.write_text(json.dumps(POLICY | {"on": {"inconclusive": "advance"}}), encoding="utf-8")
         job = Job(tmp_path / "job", platform.platform.prefect_api, POLICY="policy.yaml")
         first, again = job.started(), job.started()
         assert first == again
