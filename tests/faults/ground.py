@@ -186,7 +186,7 @@ class Users:
         return f"{self.sent} {self.served}"
 
 
-@dataclass
+@dataclass(eq=False)
 class Shop:
     """One service of the platform."""
 
@@ -310,7 +310,7 @@ class Shop:
             if isinstance(record, Record) and not record.ended and seen(record, route):
                 found.append(record)
             told = (record.state, record.outcome, record.tally) if isinstance(record, Record) else record
-            assert found or not over, f"{self.name}: ended before it was seen {what}: {told}"
+            assert found or not over, f"{self.name}: ended before it was seen {what}: {told}; {self._last_words(40)}"
             return bool(found)
 
         await until(looked, f"{self.name}: {what}; {self._last_words()}")
@@ -375,8 +375,8 @@ class Shop:
 
         await until(is_quiet, f"{self.name} is quiet; the guard said {self.ground.guard_said()[-500:]}")
 
-    def _last_words(self) -> str:
-        return " ".join(tail(engine.log, 3) for engine in self.engines[-1:])
+    def _last_words(self, lines: int = 3) -> str:
+        return " ".join(tail(engine.log, lines) for engine in self.engines[-1:])
 
 
 def is_open(route: Route) -> bool:
