@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ from typing import Any
 import pytest
 
 from serinus.settings import Folders
+from serinus.stores.process import identity_of
 from tests.faults.ground import Ground, Shop
 
 SERVICES = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf")
 SCENARIO_SECONDS = 180.0
+PLACE = "serinus-faults-"
 PRODUCTS = 2
 """Releases at a time that bring Prefect with them: two processors are kept busy by starting three."""
 DISK = "512m"
@@ -30,18 +34,24 @@ def mounted(place: Path, size: str) -> bool:
 
 
 def unmounted(place: Path) -> None:
-    """Taken away again, however busy a dying process keeps it."""
-    subprocess.run(["umount", "-l", str(place)], check=True, timeout=10)
+    """Taken away again where it is one, however busy a dying process keeps it."""
+    if place.is_mount():
+        subprocess.run(["umount", "-l", str(place)], check=True, timeout=10)
 
 
 @pytest.fixture(scope="session")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def disk() -> Iterator[Path]:
     """Where the state lies: a disk that a test can fill, where one can be mounted."""
-    place = tmp_path_factory.mktemp("faults")
-    own = mounted(place, DISK)
+    below = Path(tempfile.gettempdir())
+    for left in below.glob(f"{PLACE}*"):
+        if identity_of(int(left.name.removeprefix(PLACE))) is None:  # of a session that was killed
+            unmounted(left)
+            shutil.rmtree(left, ignore_errors=True)
+    place = below / f"{PLACE}{os.getpid()}"
+    mounted(place, DISK)
     yield place
-    if own:
-        unmounted(place)
+    unmounted(place)
+    shutil.rmtree(place)
 
 
 @pytest.fixture(scope="session")

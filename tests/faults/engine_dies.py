@@ -91,20 +91,6 @@ async def told_to_end(number: signal.Signals, moment: Moment, shop: Shop) -> str
     return f"weight 0 after {seconds:.1f} s: {said['reason']}"
 
 
-async def product_killed(shop: Shop) -> str:
-    before = shop.stable
-    async with shop.users() as users:
-        engine = await shop.begin_product(steps=LONG)
-        await at_50(shop)
-        engine.signal(signal.SIGKILL)
-        seconds = await shop.returned()
-        record = await shop.ended()
-        await shop.whole(before)
-    assert record.state is State.ROLLED_BACK
-    assert users.failed == 0, users.say()
-    return f"weight 0 after {seconds:.1f} s"
-
-
 async def stopped_past_its_time(percent: float, shop: Shop) -> str:
     """Goes on when its release is over: fenced at its first look, and touches nothing."""
     before = shop.stable
@@ -149,7 +135,6 @@ SCENARIOS: dict[str, Callable[[Shop], Awaitable[str]]] = {
             (signal.SIGINT, starting),
         )
     },
-    "SIGKILL of the product at 50": product_killed,
     **{
         f"SIGKILL {moment.__name__}": partial(killed, moment)
         for moment in (baking, rolling_out, at_100, rolling_back, at_50, at_5, starting)
