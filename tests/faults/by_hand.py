@@ -27,7 +27,7 @@ async def record_removed(shop: Shop) -> str:
     async with shop.users() as users:
         engine = await shop.begin(steps=LONG)
         await shop.at_percent(50, soaked=0)
-        engine.signal(signal.SIGSTOP)  # so that nothing is written into the folder that goes
+        await engine.stop()  # so that nothing is written into the folder that goes
         remove_record(shop)
         engine.signal(signal.SIGCONT)
         said = await engine.ended()
@@ -50,7 +50,7 @@ async def mark_removed(shop: Shop) -> str:
     before = shop.stable
     async with shop.users() as users:
         engine = await shop.begin(steps=LONG)
-        await shop.at_percent(50, soaked=0)
+        await shop.at_percent(50)
         remove_mark(shop)
         said = await engine.ended()
         await shop.whole(before)
@@ -85,7 +85,7 @@ async def record_of_another_schema(shop: Shop) -> str:
     async with shop.users() as users:
         engine = await shop.begin(steps=LONG)
         await shop.at_percent(50, soaked=0)
-        engine.signal(signal.SIGSTOP)
+        await engine.stop()
         number, record = shop.held("record")
         content = json.dumps(record | {"schema": 7, "state": "levitating"}).encode()
         Store(shop.folders.service(shop.name) / "record").write(content, number)

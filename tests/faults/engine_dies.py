@@ -97,7 +97,7 @@ async def stopped_past_its_time(percent: float, shop: Shop) -> str:
     async with shop.users() as users:
         engine = await shop.begin(steps=LONG)
         await shop.at_percent(percent, soaked=0)
-        engine.signal(signal.SIGSTOP)
+        await engine.stop()
         seconds = await shop.returned()
         record = await shop.ended()
         assert record.state is State.ROLLED_BACK

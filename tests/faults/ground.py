@@ -154,6 +154,16 @@ class Engine:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    async def stop(self) -> None:
+        """SIGSTOP, and seen to stand still: until then it may finish what it was writing."""
+        self.signal(signal.SIGSTOP)
+
+        async def stands_still() -> bool:
+            stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+            return stat.rpartition(")")[2].split()[0] == "T"
+
+        await until(stands_still, "it was stopped")
+
     async def ended(self) -> dict[str, Any]:
         """The last line that it said; empty where it was killed before."""
         out, _ = await asyncio.wait_for(self.process.communicate(), END_SECONDS)
