@@ -274,6 +274,7 @@ async def test_a_server_that_is_gone_for_good_holds_nothing(
     prefect: PrefectServer, over: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(start, "END_SECONDS", 3.0)
+    monkeypatch.setattr(flows.subflow, "LAST_SECONDS", 1.0)
     monkeypatch.setattr(tasks.show, "LAST_SECONDS", 3.0)
     release = over()
     release.world.at(10.0, lambda: prefect.signal(signal.SIGKILL))

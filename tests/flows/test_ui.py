@@ -89,8 +89,6 @@ def test_the_page_tells_the_release(platform: Running, late: dict[str, Any], pag
     page.screenshot(path=picture)
     assert picture.stat().st_size > 20_000
 
-
-def test_the_report_is_a_page_of_its_own(platform: Running, late: dict[str, Any], page: Page) -> None:
     report = platform.prefect.artifacts(late["id"])["shop-report"]
     page.goto(f"{platform.platform.prefect_ui}/v2/artifacts/artifact/{report['id']}")
     expect(page.get_by_text("shop v2-late: rolled back").first).to_be_visible(timeout=PATIENCE)
