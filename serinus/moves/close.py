@@ -82,7 +82,7 @@ async def close(
     token: int | None = None,
     timing: Timing = LOCAL,
     late_after_seconds: float = 30.0,
-    late: Callable[[str], Awaitable[None]] | None = None,
+    late: Callable[[str], Awaitable[object]] | None = None,
 ) -> Closed:
     """Try each second, refusals too, until the canary's weight is 0.
 
@@ -126,9 +126,11 @@ async def close_held(engine: Engine, why: str) -> Closed:
     return engine.closed
 
 
-async def page(ports: Ports, service: str, release: str, text: str) -> None:
-    """Tell a person who is needed now; a notice that cannot be sent is logged."""
+async def page(ports: Ports, service: str, release: str, text: str) -> bool:
+    """Tell a person who is needed now; False where the notice could not be sent, which is logged."""
     try:
         await ports.notifier.tell(Notice(service, release, text, f"{release}/late", urgent=True))
     except SerinusError as cause:
         log.error("%s: nobody could be paged: %s", release, cause)
+        return False
+    return True

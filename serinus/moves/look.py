@@ -59,6 +59,7 @@ class Guard:
         self._seen: Beat | None = None
         self._mine: Engine | None = None
         self._copied = ""
+        self._paged: set[tuple[str, str]] = set()
         self._looking: asyncio.Task[list[str]] | None = None
 
     def looking(self) -> asyncio.Task[list[str]]:
@@ -91,11 +92,11 @@ class Guard:
         route, canary = await ports.router.read(), await ports.workload.canary()
         kept = await ports.ledger.read()
         if kept is not None and not kept.record.ended:
-            return done + await self._live(kept)
+            return done + await self._live(kept, route)
         self._seen, self._mine = None, None
         return done + await self._left(kept, route, canary)
 
-    async def _live(self, kept: Kept) -> list[str]:
+    async def _live(self, kept: Kept, route: Route) -> list[str]:
         """A release that goes on: taken over and ended where its owner is silent."""
         record = kept.record
         if self._mine is not None and self._mine.record.owner == record.owner:
@@ -104,7 +105,7 @@ class Guard:
         if not why:
             return []
         if isinstance(record, Foreign):
-            return await self._foreign(record, why)
+            return await self._foreign(record, route, why)
         try:
             self._mine = await take_over(self._ports, kept, self._owner(), why, self._timing)
         except (Conflict, Fenced) as cause:
@@ -134,8 +135,7 @@ class Guard:
             return [f"{engine.release}: left to another: {cause}"]
         if conclusion is Conclusion.PAGE:
             text = f"{engine.release}: {why}; stable was changed and is not ready: a person is needed"
-            await page(self._ports, self._service, engine.release, text)
-            return [text]
+            return await self._page(engine.release, "stable changed", text)
         self._mine = None
         return [f"{engine.release}: ended, {engine.record.state} ({conclusion})"]
 
@@ -149,15 +149,37 @@ class Guard:
             raise cause from drift
         raise cause
 
-    async def _foreign(self, record: Foreign, why: str) -> list[str]:
+    async def _foreign(self, record: Foreign, route: Route, why: str) -> list[str]:
         """Never resumed, promoted or undone: the weight goes, a person is told."""
         text = f"{record.release}: {why}; its record has schema {record.schema}, which this guard does not know"
+        done = []
         try:
-            if not await close_once(self._ports.router, self._ports.clock, record.release, text):
-                text += "; its route was closed"
-        except Drift:
-            text += "; stable is being changed: the route was left as it is"
-        await page(self._ports, self._service, record.release, text)
+            if await self._close_unowned(record.release, route, text):
+                done = [f"{record.release}: its route was closed, {why}"]
+        except Drift as drift:
+            text += f"; {drift}"
+        return done + await self._page(record.release, "schema", text)
+
+    async def _close_unowned(self, release: str, route: Route, why: str) -> bool:
+        """The weight back to stable, where no record says how; False where nothing was left to do.
+
+        Raises:
+            Drift: stable is being changed and cannot serve yet: the canary serves until it can
+        """
+        ports, mark = self._ports, route.mark
+        if mark is None or mark.release != release or mark.mode is not Mode.PROMOTING:
+            return not await close_once(ports.router, ports.clock, release, why)
+        if not (await ports.workload.stable()).settled:
+            raise Drift("its canary serves on, stable is not ready")
+        await ports.router.write(mark.then(Mode.CLOSED, NOTHING, why), route)
+        return True
+
+    async def _page(self, release: str, need: str, text: str) -> list[str]:
+        """Tell a person, once for each thing that one is needed for."""
+        if (release, need) in self._paged:
+            return []
+        if await page(self._ports, self._service, release, text):
+            self._paged.add((release, need))
         return [text]
 
     async def _left(self, kept: Kept | None, route: Route, canary: Side | None) -> list[str]:
@@ -166,16 +188,11 @@ class Guard:
         mark = route.mark
         if mark is not None:
             why = "no live release owns it"
-            if mark.mode is Mode.PROMOTING:
-                stable = await ports.workload.stable()
-                if not stable.settled:
-                    text = f"{mark.release}: a canary serves that no release owns, and stable is not ready"
-                    await page(ports, self._service, mark.release, text)
-                    return [text]
-                await ports.router.write(mark.then(Mode.CLOSED, NOTHING, why), route)
-                done.append(f"{mark.release}: {route.weight} returned to stable, {why}")
-            elif not await close_once(ports.router, ports.clock, mark.release, why):
-                done.append(f"{mark.release}: {route.weight} returned to stable, {why}")
+            try:
+                if await self._close_unowned(mark.release, route, why):
+                    done.append(f"{mark.release}: {route.weight} returned to stable, {why}")
+            except Drift as drift:
+                return await self._page(mark.release, "unowned", f"{mark.release}: {drift}, and {why}")
             again = await ports.router.read()
             if again.mark is not None and again.mark.release == mark.release:
                 await ports.router.restore(_original(kept, mark.release), again)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+
+import pytest
 
 from serinus.moves.look import Guard, look_at_all
 from serinus.ports import Ports
 from serinus.release.mark import Mark, Mode
-from serinus.release.record import Record, State
+from serinus.release.record import Note, Record, State
 from serinus.release.weight import NOTHING, Weight
 from tests.fakes import FakeWorld, Fault, a_world
 from tests.moves.driver import a_guard, guarded, ports, release, until
@@ -85,3 +88,47 @@ async def test_a_long_look_at_one_service_keeps_no_other_waiting() -> None:
     assert slow.begun == 2
     for one in guards.values():
         await one.stop()
+
+
+async def of_another_schema(world: FakeWorld, mode: Mode) -> None:
+    """A canary at 50 % whose record nobody here can read, and whose owner is silent."""
+    await orphan(world)
+    kept = await world.ledger.read()
+    assert kept is not None
+    assert isinstance(kept.record, Record)
+    await world.ledger.write(replace(kept.record, schema=7), kept.version)
+    route = await world.router.read()
+    assert route.mark is not None
+    await world.router.write(route.mark.then(mode, Weight.of(50)), route)
+
+
+@pytest.mark.parametrize("mode", [Mode.OPEN, Mode.PROMOTING])
+async def test_an_unknown_record_is_closed_and_a_person_told_once(mode: Mode) -> None:
+    world = a_world()
+    await of_another_schema(world, mode)
+    before = world.ledger.written[-1]
+    world.inject(Fault.NOTIFIER_DOWN, world.now, world.now + 9)
+    await guarded(world, lambda: False, seconds=30)
+    route = await world.router.read()
+    assert route.weight == NOTHING
+    assert route.mark is not None
+    assert route.mark.mode is Mode.CLOSED
+    assert len(world.notifier.told) == 1, "and not again every two seconds"
+    assert "schema 7" in world.notifier.told[0].text
+    assert world.ledger.written[-1] is before, "never resumed, promoted or undone"
+    assert not world.stable_puts
+
+
+async def test_an_unknown_record_keeps_its_canary_while_stable_cannot_serve() -> None:
+    world = a_world(rollout_seconds=20.0)
+    await of_another_schema(world, Mode.PROMOTING)
+    stable = await world.workload.stable()
+    await world.workload.put_stable('{"version": "v2"}', Note("r1", 1, "new"), stable)
+    begun = world.now
+    looking = asyncio.create_task(guarded(world, lambda: False, seconds=80))
+    await world.clock.sleep(15)
+    assert (await world.router.read()).weight == Weight.of(50)
+    assert len(world.notifier.told) == 1
+    await looking
+    zero = next(write.at for write in world.routes if write.at > begun and write.weight == NOTHING)
+    assert zero >= begun + 20.0
