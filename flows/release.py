@@ -72,7 +72,7 @@ async def story(run: Run, wait: bool) -> bool:
         if run.engine is None:
             raise
         with anyio.CancelScope(shield=True):
-            await take_back(run.engine, f"stopped: {str(error) or type(error).__name__}")
+            await take_back(run.engine, error)
         return not isinstance(error, Exception)
     return False
 

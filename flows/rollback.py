@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from prefect import flow
@@ -41,7 +42,7 @@ async def give_back(moved: Moved) -> Moved:
     return await announce(await roll_back(moved))
 
 
-async def take_back(engine: Engine, why: str) -> None:
+async def take_back(engine: Engine, stopped_by: BaseException) -> None:
     """The way back of a release that was stopped half-way: closed here and now, whatever Prefect does, and then told.
 
     Raises:
@@ -49,6 +50,8 @@ async def take_back(engine: Engine, why: str) -> None:
     """
     if engine.record.ended:
         return
+    cancelled = isinstance(stopped_by, asyncio.CancelledError)
+    why = "the run was cancelled" if cancelled else f"stopped: {str(stopped_by) or type(stopped_by).__name__}"
     if not touches_stable(engine.record):
         await close_held(engine, why)
     try:

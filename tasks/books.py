@@ -29,7 +29,7 @@ Send = Callable[[PrefectClient], Awaitable[None]]
 
 
 class Books:
-    """One run's bookkeeping; `work` sends it.
+    """One run's bookkeeping, sent between `open` and `close`.
 
     Args:
         run: the flow run that everything belongs to
@@ -41,6 +41,7 @@ class Books:
         self._events: deque[Callable[[], object]] = deque(maxlen=EVENTS)
         self._cards: dict[str, UUID] = {}
         self._doubtful: set[str] = set()
+        self._work: asyncio.Task[None] | None = None
         self._silent_since: float | None = None
         self.silent_seconds = 0.0
         """How long the server has not taken what was sent: what Prefect itself reports of that time may be missing."""
@@ -90,8 +91,28 @@ class Books:
         self._events.append(emit)
         self._stir()
 
-    async def work(self) -> None:
-        """Send what waits, for as long as this is not cancelled."""
+    def open(self) -> None:
+        """Begin to send; again where a cancel of the run has ended the worker with it."""
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._send())
+
+    async def close(self, seconds: float) -> bool:
+        """Wait until everything is sent, at most so long. False: something is left out."""
+        self.open()
+        self.may_send.set()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("%s of the run's cards could not be sent", len(self._waiting))
+            return False
+        finally:
+            if self._work is not None:
+                self._work.cancel()
+                await asyncio.wait({self._work}, timeout=1.0)
+        return True
+
+    async def _send(self) -> None:
         async with get_client(httpx_settings={"timeout": SEND_SECONDS}) as client:
             while True:
                 await self._news.wait()
@@ -100,16 +121,6 @@ class Books:
                 if await self._send_one(client):
                     continue
                 await asyncio.sleep(PAUSE_SECONDS)
-
-    async def settle(self, seconds: float) -> bool:
-        """Wait until everything is sent, at most so long. False: something is left out."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._empty.wait()
-        except TimeoutError:
-            log.warning("%s of the run's cards could not be sent", len(self._waiting))
-            return False
-        return True
 
     def _emit(self) -> None:
         while self._events:

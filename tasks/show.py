@@ -101,17 +101,16 @@ async def shown(run: Run) -> AsyncIterator[None]:
     books = Books(flow_run.id)
     show = Show(run, books)
     token = _show.set(show)
-    beside = [asyncio.create_task(books.work()), asyncio.create_task(_move(show, run))]
+    books.open()
+    moving = asyncio.create_task(_move(show, run))
     show.begin()
     try:
         yield
     finally:
         _show.reset(token)
+        moving.cancel()
         show.end()
-        await books.settle(LAST_SECONDS)
-        for task in beside:
-            task.cancel()
-        await asyncio.wait(beside, timeout=1.0)
+        await books.close(LAST_SECONDS)
 
 
 async def _move(show: Show, run: Run) -> None:
@@ -153,9 +152,7 @@ async def refused(service: str, version: str, error: SerinusError) -> RunState[N
         books = Books(flow_run.id)
         problems = [str(problem) for problem in getattr(error, "problems", getattr(error, "findings", (error,)))]
         books.card(f"{slug(service)}-report", "markdown", refusal(service, version, problems), "refused")
-        work = asyncio.create_task(books.work())
-        await books.settle(LAST_SECONDS)
-        work.cancel()
+        await books.close(LAST_SECONDS)
     return Failed(name="Refused", message=str(error))
 
 
