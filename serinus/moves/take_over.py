@@ -11,6 +11,7 @@ from dataclasses import replace
 from serinus.errors import Conflict, Fenced, Finding, PreflightError
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.finish import finish
+from serinus.moves.promote import promote
 from serinus.moves.roll_back import roll_back
 from serinus.moves.undo import NEW
 from serinus.ports import Kept, Ports, Side
@@ -63,9 +64,13 @@ async def end_orphan(engine: Engine, why: str) -> Conclusion:
     if conclusion is Conclusion.PAGE:
         return conclusion
     if conclusion is Conclusion.FORWARD:
-        await finish(engine, because)
-    else:
-        await roll_back(engine, action)
+        # What its engine had not done yet: above all the route, before the canary that still serves is taken away.
+        late = await promote(engine)
+        if not late.ends:
+            await finish(engine, because)
+            return conclusion
+        action, conclusion = late, Conclusion.UNDO
+    await roll_back(engine, action)
     return conclusion
 
 

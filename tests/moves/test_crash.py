@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -36,12 +37,18 @@ def dying(world: FakeWorld, *at: int) -> None:
     start = [len(world.calls)]
 
     def on_call(call: str) -> None:
+        unserved(world, call)
         if left and len(world.calls) - start[0] >= left[0]:
             left.pop(0)
             start[0] = len(world.calls)
             raise Died(call)
 
     world.on_call = on_call
+
+
+def unserved(world: FakeWorld, call: str) -> None:
+    """Nobody takes a canary away that is still being sent requests."""
+    assert not call.startswith("workload.remove") or world.serving == NOTHING, f"{call} at {world.serving}"
 
 
 async def died(world: FakeWorld, **canary: object) -> float:
@@ -111,7 +118,7 @@ async def test_killed_at_every_write(canary: dict[str, object]) -> None:
         world = a_shop(**canary)
         dying(world, n + 1)
         when = await died(world, **canary)
-        world.on_call = lambda call: None
+        world.on_call = partial(unserved, world)
         await ended_by_guards(world)
         await whole(world, when)
         state = calls[min(n, len(calls) - 1)]
@@ -126,7 +133,7 @@ def test_killed_anywhere_and_the_guard_too(first: int, second: int, third: int) 
         dying(world, first, second, third)
         when = await died(world)
         await ended_by_guards(world)
-        world.on_call = lambda call: None
+        world.on_call = partial(unserved, world)
         await whole(world, when)
 
     asyncio.run(run())
