@@ -23,8 +23,6 @@ from serinus.analysis.state import Beside, Streak
 from serinus.analysis.threshold import Bound, RateGate
 from serinus.analysis.verdict import Judgement, Outcome, Rule
 
-_LEAST = 300.0
-
 
 def judge(gate: RateGate, sight: Sight, streak: Streak) -> tuple[list[Judgement], Streak]:
     """Every breach; nothing where there is none."""
@@ -51,7 +49,7 @@ def _count(gate: RateGate, abort: Bound, sight: Sight, streak: Streak) -> tuple[
     checks, limit = sight.setting.checks, effective(abort, sight)
     found = sample(sight.judged(sight.increment.both), abort.bad) or Sample()
     streak = streaks.grown(streak, sight.increment.seconds, found, Beside())
-    if streaks.ripe(streak, checks, _LEAST):
+    if streaks.ripe(streak, checks, streaks.LEAST_REQUESTS):
         found = Sample(streak.bad, streak.of)
         over = found.rate > limit
         streak = streaks.failed(streak, said(gate.name, found, limit, ">")) if over else streaks.passed()

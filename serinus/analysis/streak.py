@@ -13,6 +13,9 @@ from serinus.analysis.threshold import Checks
 from serinus.analysis.verdict import Judgement, Outcome, Rule
 from serinus.analysis.window import slack_seconds
 
+LEAST_REQUESTS = 300.0
+"""Of a window that is counted with the guards against chance."""
+
 
 def grown(streak: Streak, seconds: float, found: Sample, beside: Beside) -> Streak:
     return replace(

@@ -30,9 +30,6 @@ from serinus.analysis.state import Beside, Streak
 from serinus.analysis.threshold import Bound, RateGate
 from serinus.analysis.verdict import Judgement, Outcome, Rule
 
-_LEAST = 300.0
-"""Requests of a counted window."""
-
 
 def judge(gate: RateGate, sight: Sight, streak: Streak) -> tuple[list[Judgement], Streak]:
     """Every breach; nothing where there is none."""
@@ -68,7 +65,7 @@ def count(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> tuple[J
     found = sample(sight.increment.canary, bound.bad) or Sample()
     stable = beside((sight.increment,), bound.bad, sight.ratio)
     streak = streaks.grown(streak, sight.increment.seconds, found, stable)
-    if not streaks.ripe(streak, checks, _LEAST):
+    if not streaks.ripe(streak, checks, streaks.LEAST_REQUESTS):
         return streaks.standing(streak, gate.name, Rule.COUNTED, checks, limit=limit), streak
     found, stable = Sample(streak.bad, streak.of), streak.beside
     if not beyond(found, limit, UNLIKELY, sight):

@@ -1,6 +1,7 @@
 """Become the owner of a service's release: one at a time, by one conditional write of the record.
 
-The traffic is not touched; what preflight decided on is read again once the record is ours.
+The traffic is not touched; what preflight decided on is read again once the record is ours. Waiting for another release is
+`turn`'s part, before preflight looks.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ async def acquire(
     owner: str,
     run: str = "",
     key: str = "",
-    wait_seconds: float = 0.0,
     timing: Timing = LOCAL,
 ) -> Engine:
     """Write the record as its owner.
@@ -36,12 +36,11 @@ async def acquire(
         release: id of this attempt
         owner: random, new for every call
         run, key: where it can be watched, what started it
-        wait_seconds: how long a release that is going is waited for; 0 refuses at once
 
     Raises:
         PreflightError: another release is going, or the target changed meanwhile; nothing was touched
     """
-    kept = await _free(ports, plan, wait_seconds)
+    kept = await _free(ports, plan.service)
     await _copy_left(ports, kept)
     first = Record(
         release=release,
@@ -62,16 +61,12 @@ async def acquire(
     return engine
 
 
-async def _free(ports: Ports, plan: Plan, wait_seconds: float) -> Kept | None:
+async def _free(ports: Ports, service: str) -> Kept | None:
     """The record as it stands, of no live release."""
-    until = ports.clock.monotonic() + wait_seconds
-    while True:
-        kept = await ports.ledger.read()
-        if kept is None or kept.record.ended:
-            return kept
-        if ports.clock.monotonic() >= until:
-            raise _busy(plan.service, f"release {kept.record.release} is going")
-        await ports.clock.sleep(1.0)
+    kept = await ports.ledger.read()
+    if kept is not None and not kept.record.ended:
+        raise _busy(service, f"release {kept.record.release} is going")
+    return kept
 
 
 async def _copy_left(ports: Ports, kept: Kept | None) -> None:

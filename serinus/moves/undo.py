@@ -12,7 +12,7 @@ from serinus.moves.close import close_held, closed_mark, wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
 from serinus.ports import Route, Side
-from serinus.release.lifecycle import Action, Step
+from serinus.release.lifecycle import Action
 from serinus.release.mark import Mode
 from serinus.release.record import Note, Outcome, Record, State
 from serinus.release.weight import NOTHING
@@ -93,6 +93,3 @@ async def _return_traffic(engine: Engine, action: Action) -> None:
         engine.remember(replace(engine.record, tally=replace(tally, weights=weights)))
         return
     raise RollbackError(f"others write the route of {engine.plan.service} faster than it can be read")
-
-
-WHOLE_UNDO = Action(Step.ROLL_BACK, "rolled back after promotion", "person", "rollback")

@@ -15,20 +15,15 @@ from pathlib import Path
 
 from serinus.errors import Fenced, PlatformError, PreflightError
 from serinus.moves.acquire import acquire
-from serinus.moves.check import decide
 from serinus.moves.close import close_held
 from serinus.moves.engine import Engine, Timing
-from serinus.moves.finish import finish
 from serinus.moves.preflight import preflight
-from serinus.moves.promote import promote
 from serinus.moves.roll_back import roll_back
-from serinus.moves.set_weight import set_weight
-from serinus.moves.soak import soak
-from serinus.moves.start import start
 from serinus.moves.undo import touches_stable
 from serinus.release.lifecycle import Action, Step
 from serinus.settings import Folders
 from serinus.wiring import Run, enter
+from tests.moves.driver import carry_out
 
 TRIES = 3
 
@@ -37,25 +32,7 @@ async def story(run: Run, timing: Timing) -> None:
     """From preflight to the record's end."""
     facts = await preflight(run.ports, run.plan)
     engine = run.engine = await acquire(run.ports, run.plan, facts, release=run.release, owner=run.owner, timing=timing)
-    action = await start(engine, facts.template)
-    for phase in range(len(run.plan.phases)):
-        if action.step is Step.ADVANCE:
-            action = await set_weight(engine, phase)
-            action = action if action.ends else await watch(engine)
-    if action.step is Step.PROMOTE:
-        action = await promote(engine)
-        action = action if action.ends else await watch(engine)
-    await (finish(engine) if action.step is Step.FINISH else roll_back(engine, action))
-
-
-async def watch(engine: Engine) -> Action:
-    """Hold and gate until something follows."""
-    while True:
-        action = await soak(engine)
-        if not action.ends:
-            _, action = await decide(engine)
-        if action.step is not Step.HOLD:
-            return action
+    await carry_out(engine, facts.template)
 
 
 async def taken_back(engine: Engine, why: str) -> None:

@@ -18,6 +18,7 @@ from serinus.moves.roll_back import roll_back
 from serinus.moves.set_weight import set_weight
 from serinus.moves.soak import soak
 from serinus.moves.start import start
+from serinus.moves.turn import until_free
 from serinus.ports import Ports
 from serinus.release.lifecycle import Action, Step
 from serinus.release.plan import Plan
@@ -36,25 +37,25 @@ def ports(world: FakeWorld) -> Ports:
 async def release(world: FakeWorld, plan: Plan | None = None, *, name: str = "r1", wait_seconds: float = 0.0) -> Record:
     """From preflight to the record's end; what the flow's branches do."""
     plan = plan or a_plan()
+    if wait_seconds:
+        await until_free(ports(world), plan.service, wait_seconds)
     facts = await preflight(ports(world), plan)
-    owner = f"engine-{next(NAMES)}"
-    engine = await acquire(ports(world), plan, facts, release=name, owner=owner, wait_seconds=wait_seconds)
-    action = await start(engine, facts.template)
-    for phase in range(len(plan.phases)):
-        if action.step is not Step.ADVANCE:
-            break
-        action = await hold_phase(engine, phase)
-    if action.step is Step.PROMOTE:
-        action = await promote(engine)
-        if not action.ends:
-            action = await watch(engine)
-    await (finish(engine) if action.step is Step.FINISH else roll_back(engine, action))
+    engine = await acquire(ports(world), plan, facts, release=name, owner=f"engine-{next(NAMES)}")
+    await carry_out(engine, facts.template)
     return engine.record
 
 
-async def hold_phase(engine: Engine, phase: int) -> Action:
-    action = await set_weight(engine, phase)
-    return action if action.ends else await watch(engine)
+async def carry_out(engine: Engine, template: str) -> None:
+    """From the start to the record's end, once it is ours."""
+    action = await start(engine, template)
+    for phase in range(len(engine.plan.phases)):
+        if action.step is Step.ADVANCE:
+            action = await set_weight(engine, phase)
+            action = action if action.ends else await watch(engine)
+    if action.step is Step.PROMOTE:
+        action = await promote(engine)
+        action = action if action.ends else await watch(engine)
+    await (finish(engine) if action.step is Step.FINISH else roll_back(engine, action))
 
 
 async def watch(engine: Engine) -> Action:
