@@ -99,6 +99,12 @@ def _restarted(runs: Sequence[Run]) -> Iterator[Measure]:
     failed, asked = _users(runs)
     figure = f"{_promoted(runs)}, {failed:,} of {asked:,} requests failed"
     yield Measure("", figure, "all promoted, 0 failed", _well(runs) and failed == 0)
+    kept = [run.history for run in runs if run.history]
+    whole = sum(not history.missing for history in kept)
+    figure = f"{whole} of {len(runs)} complete, {sum(history.sound for history in kept)} complete or the gap named"
+    yield Measure(
+        ": history", figure, "each complete or the gap named", all(run.history and run.history.sound for run in runs)
+    )
 
 
 SAY: Mapping[str, Callable[[Sequence[Run]], Iterator[Measure]]] = {

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.history import History, history
 from bench.row import ALL, Row
 from bench.share import Share, shares
+from serinus.cli.scenario import Meanwhile
 from serinus.cli.stage import Played, stage
 from serinus.settings import Folders
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One release of one row."""
+    """One release of one row.
+
+    Args:
+        history: what Prefect holds of it; asked where its server was away meanwhile
+    """
 
     row: Row
     scenario: str
     played: Played
     shares: tuple[Share, ...]
+    history: History | None = None
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -36,6 +44,7 @@ class Run:
             "users": {"requests": users.requests, "failed": users.failed} if users else None,
             "rss_bytes": self.played.rss_bytes,
             "shares": [{"weight": s.weight, "canary": s.canary, "all": s.all, "z": round(s.z, 2)} for s in self.shares],
+            "history": asdict(self.history) if self.history else None,
             **self.played.as_json(),
         }
 
@@ -57,7 +66,10 @@ async def play(row: Row, plays: Mapping[str, int], folder: Path, say: Callable[[
         for name, times in plays.items():
             for number in range(times):
                 played = await there.play(ALL[name])
-                runs.append(Run(row, name, played, shares(Path(played.summary.get("evidence", "")))))
+                found = shares(Path(played.summary.get("evidence", "")))
+                held = ALL[name].meanwhile is Meanwhile.RESTART and played.as_it_should
+                past = await asyncio.to_thread(history, there.platform.prefect_api, played.summary) if held else None
+                runs.append(Run(row, name, played, found, past))
                 say(f"{row.name}: {name} {number + 1} of {times}: {told(played)}")
     return runs
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench.history import History, expected
 from bench.measure import Measure, measures
 from bench.play import Run
 from bench.result import table, write
@@ -72,6 +73,26 @@ def test_the_slowest_of_all_verdicts_counts() -> None:
     name = "verdict to weight 0 read back"
     assert met([*runs, a_run("errors", 5, 0.9)])[name] is True
     assert met([*runs, a_run("errors", 5, 1.1)])[name] is False
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        (History((), ()), True),
+        (History(("task hold 10 %",), ("Prefect did not open it",)), True),
+        (History(("task hold 10 %",), ()), False),
+        (None, False),
+    ],
+)
+def test_a_history_that_lacks_something_unnamed_breaks_its_promise(found: History | None, kept: bool) -> None:
+    assert met([replace(a_run("server-restart"), history=found)])["server-restart, 200/s: history"] is kept
+
+
+def test_every_phase_is_looked_for_in_the_history() -> None:
+    weights = [[0.0, 5.0], [9.0, 100.0], [20.0, 0.0]]
+    assert expected({"weights": weights}) == {
+        f"{verb} {weight}" for verb in ("shift", "hold", "gate") for weight in ("5 %", "100 %")
+    }
 
 
 def test_goals_hold_for_a_scrape_every_second_alone() -> None:
