@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
-from serinus.errors import Drift, Fenced, Refused, SerinusError, Unavailable
+from serinus.errors import Drift, Fenced, PlatformError, Refused, SerinusError, Unavailable
 from serinus.moves.engine import LOCAL, Closed, Engine, Timing
 from serinus.ports import Clock, Notice, Ports, Route, Router
 from serinus.release.mark import Mark, Mode
@@ -120,10 +121,20 @@ async def close_held(engine: Engine, why: str) -> Closed:
             why,
             timing=engine.timing,
             late_after_seconds=engine.plan.limits.rollback_seconds,
-            late=lambda text: page(engine.ports, engine.plan.service, engine.release, text),
+            late=lambda text: _late(engine, text),
         )
         engine.closed_seconds = engine.now()
     return engine.closed
+
+
+async def _late(engine: Engine, text: str) -> None:
+    """A person is paged and the record says so, as far as either can be: the trying goes on whatever comes of it."""
+    await page(engine.ports, engine.plan.service, engine.release, text)
+    engine.remember(engine.say("late", replace(engine.record, late=True), why=text))
+    try:
+        await engine.write(engine.record)
+    except (Fenced, PlatformError) as cause:
+        log.error("%s: the record does not say yet that its way back is late: %s", engine.release, cause)
 
 
 async def page(ports: Ports, service: str, release: str, text: str) -> bool:
