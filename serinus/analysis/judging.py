@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from serinus.analysis.binomial import at_most, tail
 from serinus.analysis.increment import edge
@@ -137,11 +138,34 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.3g} %"
 
 
-def said(name: str, found: Sample, limit: float, sign: str) -> str:
-    return f"{name} {percent(found.rate)} {sign} {percent(limit)} ({found.bad:.0f} of {found.of:.0f})"
+def share(gate: RateGate, bad_fraction: float) -> str:
+    """A share of bad requests in the gate's own words: where its limits are floors, the good ones, to the bad ones' last digit."""
+    if not gate.floor:
+        return percent(bad_fraction)
+    return f"{100 - Decimal(f'{100 * bad_fraction:.3g}'):f} %"
 
 
-def figures(found: Sample, stable_rate: float | None, limit: float, **more: float) -> Mapping[str, float]:
-    """The numbers of a judgement; stable's only where it was asked."""
+def said(gate: RateGate, found: Sample, limit: float, kept: bool = False) -> str:
+    """`error_rate 31 % > 5 % (12 of 39)`, `success_rate 69 % < 95 % (27 of 39)`.
+
+    Args:
+        limit: fraction of bad requests
+        kept: the limit is kept, not broken
+    """
+    sign = (">=" if kept else "<") if gate.floor else ("<=" if kept else ">")
+    counted = found.of - found.bad if gate.floor else found.bad
+    return f"{gate.name} {share(gate, found.rate)} {sign} {share(gate, limit)} ({counted:.0f} of {found.of:.0f})"
+
+
+_SHARES = ("rate", "limit", "abort", "stable_rate")
+
+
+def figures(
+    gate: RateGate, found: Sample, stable_rate: float | None, limit: float, **more: float
+) -> Mapping[str, float]:
+    """The numbers of a judgement; stable's only where it was asked. Shares are of good requests where the limits are floors."""
     stable = {} if stable_rate is None else {"stable_rate": stable_rate}
-    return {"bad": found.bad, "of": found.of, "rate": found.rate, "limit": limit, **stable, **more}
+    numbers = {"bad": found.bad, "of": found.of, "rate": found.rate, "limit": limit, **stable, **more}
+    if gate.floor:
+        numbers |= {name: 1 - numbers[name] for name in _SHARES if name in numbers}
+    return numbers

@@ -18,7 +18,7 @@ def judge(gate: RateGate, bound: Bound, sight: Sight) -> Judgement:
     found = sample(sight.judged(state.phase), bound.bad) or Sample()
     other = sample(state.own if setting.one_armed else state.phase.stable, bound.bad) or Sample()
     chance = worse(found.bad / sight.phi, found.of, other.bad / sight.phi, other.of)
-    numbers = figures(found, other.rate, bound.allowed, chance=chance)
+    numbers = figures(gate, found, other.rate, bound.allowed, chance=chance)
     why = f"{gate.name}: {found.bad:.0f} of {found.of:.0f} in this phase, stable {other.bad:.0f} of {other.of:.0f}"
     if found.bad <= 0:
         return Judgement(Outcome.PASS, gate.name, Rule.NO_ERRORS, why, numbers)

@@ -19,9 +19,9 @@ from serinus.analysis.judging import (
     effective,
     figures,
     is_latency,
-    percent,
     said,
     sample,
+    share,
 )
 from serinus.analysis.one_sample import needed
 from serinus.analysis.reading import Arm
@@ -97,8 +97,8 @@ def _between_edges(gate: RateGate, sight: Sight) -> Judgement | None:
             return None
     elif found.rate <= gate.limit.allowed:
         return None
-    why = f"{said(gate.name, found, limit, '>')} by the edge below {gate.limit.text}: the histogram cannot tell"
-    return Judgement(Outcome.HOLD, gate.name, Rule.BEYOND, why, figures(found, None, limit))
+    why = f"{said(gate, found, limit)} by the edge below {gate.limit.text}: the histogram cannot tell"
+    return Judgement(Outcome.HOLD, gate.name, Rule.BEYOND, why, figures(gate, found, None, limit))
 
 
 def _within(gate: RateGate, sight: Sight) -> Judgement:
@@ -108,23 +108,23 @@ def _within(gate: RateGate, sight: Sight) -> Judgement:
     found = sample(sight.judged(sight.seen), bound.bad, above=gate.limit is None) or Sample()
     beside_it = None if sight.setting.one_armed else sample(sight.seen.stable, bound.bad)
     limit = bound.allowed if sight.setting.checks.guards is Guards.OFF else effective(bound, sight)
-    numbers = figures(found, beside_it.rate if beside_it else None, limit)
+    numbers = figures(gate, found, beside_it.rate if beside_it else None, limit)
     if found.rate > limit:
-        why = f"{said(gate.name, found, limit, '>')}, no more than chance allows"
-        return Judgement(Outcome.PASS, gate.name, Rule.WITHIN, why, numbers, _certificate(bound, limit, sight))
-    why = said(gate.name, found, limit, "<=")
+        why = f"{said(gate, found, limit)}, no more than chance allows"
+        return Judgement(Outcome.PASS, gate.name, Rule.WITHIN, why, numbers, _certificate(gate, bound, limit, sight))
+    why = said(gate, found, limit, kept=True)
     if limit > bound.allowed:
-        why += f"; stable itself does not keep {percent(bound.allowed)}"
-    return Judgement(Outcome.PASS, gate.name, Rule.WITHIN, why, numbers, _certificate(bound, limit, sight))
+        why += f"; stable itself does not keep {share(gate, bound.allowed)}"
+    return Judgement(Outcome.PASS, gate.name, Rule.WITHIN, why, numbers, _certificate(gate, bound, limit, sight))
 
 
-def _certificate(bound: Bound, limit: float, sight: Sight) -> str:
+def _certificate(gate: RateGate, bound: Bound, limit: float, sight: Sight) -> str:
     """How far the release's figures are from proving the limit; empty where they do, or where nothing ever could."""
     if not 0 < limit < 1:
         return ""
     counted = sight.state.totals.canary if sight.setting.judged is Arm.CANARY else sight.state.phase.stable
     found = sample(counted, bound.bad, above=False) or Sample()
     if found.of and found.rate >= limit:
-        return f"not certified: {percent(found.rate)} so far"
+        return f"not certified: {share(gate, found.rate)} so far"
     more = needed(limit, found.bad) - found.of
     return f"not certified, {more:,.0f} more needed" if more > 0 else ""

@@ -22,9 +22,9 @@ from serinus.analysis.judging import (
     chance,
     effective,
     figures,
-    percent,
     said,
     sample,
+    share,
 )
 from serinus.analysis.state import Beside, Streak
 from serinus.analysis.threshold import Bound, RateGate
@@ -50,8 +50,8 @@ def hard(gate: RateGate, slo: Bound, abort: Bound, sight: Sight) -> Judgement | 
     if not beyond(found, limit, SURPRISING, sight):
         return None
     stable = beside(sight.window, slo.bad, sight.ratio)
-    numbers = figures(found, stable.rate, limit, abort=abort.allowed, tail=sight.tail(found, limit))
-    why = said(gate.name, at_abort, abort.allowed, ">")
+    numbers = figures(gate, found, stable.rate, limit, abort=abort.allowed, tail=sight.tail(found, limit))
+    why = said(gate, at_abort, abort.allowed)
     if stable.rate > limit:
         return _shared(gate, why, stable, limit, numbers)
     if limit > slo.allowed and not at_most(chance(found, stable, sight.phi), SURPRISING):
@@ -70,8 +70,8 @@ def count(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> tuple[J
     found, stable = Sample(streak.bad, streak.of), streak.beside
     if not beyond(found, limit, UNLIKELY, sight):
         return None, streaks.passed()
-    numbers = figures(found, stable.rate, limit, tail=sight.tail(found, limit))
-    why = said(gate.name, found, limit, ">")
+    numbers = figures(gate, found, stable.rate, limit, tail=sight.tail(found, limit))
+    why = said(gate, found, limit)
     if stable.rate > limit:
         return _shared(gate, why, stable, limit, numbers), streaks.unjudged(streak)
     if not at_most(chance(found, stable, sight.phi), UNEXPLAINED):
@@ -81,5 +81,6 @@ def count(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> tuple[J
 
 
 def _shared(gate: RateGate, why: str, stable: Beside, limit: float, numbers: Mapping[str, float]) -> Judgement:
-    why = f"{why}, and stable {percent(stable.rate)} > {percent(limit)}: not the canary's alone"
+    sign = "<" if gate.floor else ">"
+    why = f"{why}, and stable {share(gate, stable.rate)} {sign} {share(gate, limit)}: not the canary's alone"
     return Judgement(Outcome.HOLD, gate.name, Rule.SHARED, why, numbers)

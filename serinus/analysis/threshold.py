@@ -12,6 +12,8 @@ ERRORS = "errors"
 """Requests answered with 5xx, and those without an answer (refused, reset, timed out)."""
 SERVER_ERRORS = "server_errors"
 """Requests answered with 5xx."""
+SUCCESS_RATE = "success_rate"
+"""The gate whose limits are floors: a least share of good requests."""
 
 
 def slow(edge_seconds: float) -> str:
@@ -58,6 +60,11 @@ class RateGate:
     abort: Bound | None
     warm_up_seconds: float = 0.0
     slo: Bound | None = None
+
+    @property
+    def floor(self) -> bool:
+        """Its limits were written as a least share of good requests, and its figures are said so."""
+        return self.name == SUCCESS_RATE
 
     @property
     def general(self) -> Bound | None:

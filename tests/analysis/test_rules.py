@@ -10,8 +10,8 @@ import pytest
 
 from serinus.analysis import gate
 from serinus.analysis.reading import TIMED, Arm, within
-from serinus.analysis.threshold import SERVER_ERRORS, Bound, Gates, QueryGate, RateGate, slow
-from serinus.analysis.verdict import Outcome, Rule
+from serinus.analysis.threshold import SERVER_ERRORS, Bound, Checks, Gates, QueryGate, RateGate, slow
+from serinus.analysis.verdict import Judgement, Outcome, Rule, Verdict
 from tests.analysis.builders import (
     ERROR_RATE,
     FIRST,
@@ -19,6 +19,7 @@ from tests.analysis.builders import (
     P50,
     P99,
     SERVER,
+    SUCCESS_RATE,
     Service,
     Watch,
     at,
@@ -112,6 +113,65 @@ class TestOneArm:
         assert watch.sees(service.restarts().after(1).stable(200).scraped()).outcome is Outcome.PASS
         assert watch.state.totals.stable.requests == 200
         assert watch.sees(service.after(1).stable(200, 150).scraped()).reason.rule == Rule.HARD
+
+
+class TestFloor:
+    """`success_rate` is a least share of good requests, and is said so."""
+
+    ONE = Gates((SUCCESS_RATE,))
+
+    def judgement(self, gate: str, verdict: Verdict) -> Judgement:
+        return max((j for j in verdict.judgements if j.gate == gate), key=lambda one: one.outcome)
+
+    def seen(
+        self, errors: int, stable_errors: int = 0, checks: Checks | None = None, percent: float | None = 5
+    ) -> Judgement:
+        service = Service().stable(1000)
+        watch = watching(service, at(percent, self.ONE, checks))
+        return self.judgement(
+            "success_rate", watch.sees(service.after(5).canary(1000, errors).stable(2000, stable_errors).scraped())
+        )
+
+    def test_a_hard_breach_has_the_share_of_good_ones_and_the_limit_that_was_written(self) -> None:
+        found = self.seen(467)
+        assert (found.rule, found.why) == (Rule.HARD, "success_rate 53.3 % < 95 % (533 of 1000)")
+        shares = {name: found.figures[name] for name in ("rate", "limit", "abort", "stable_rate", "bad", "of")}
+        assert shares == pytest.approx(
+            {"rate": 0.533, "limit": 0.99, "abort": 0.95, "stable_rate": 1.0, "bad": 467, "of": 1000}
+        )
+
+    def test_failed_windows_say_it_too(self) -> None:
+        assert self.seen(30).why == "success_rate 97 % < 99 % (970 of 1000), 1 of 3 failed windows in a row"
+
+    def test_the_plain_numbers_say_it_too(self) -> None:
+        found = self.seen(467, checks=literally(every_second()))
+        assert (found.outcome, found.why) == (Outcome.ABORT, "success_rate 53.3 % < 95 % (533 of 1000)")
+        found = self.seen(15, checks=literally(every_second(window_seconds=9.0)))
+        assert (found.outcome, found.why) == (Outcome.HOLD, "success_rate 98.5 % < 99 % (985 of 1000)")
+
+    def test_where_nothing_serves_beside_it_too(self) -> None:
+        assert self.seen(467, percent=None).why == "success_rate 53.3 % < 95 % (533 of 1000)"
+        assert self.seen(30, percent=None).why.startswith("success_rate 97 % < 99 % (970 of 1000); nothing serves")
+
+    def test_beside_a_stable_that_suffers_too(self) -> None:
+        service = Service().stable(1000)
+        watch = watching(service, at(25, self.ONE))
+        watch.sees(service.after(60).canary(30_000).stable(90_000).scraped())
+        verdict = watch.sees(service.after(5).canary(1000, 467).stable(2000, 940).scraped())
+        why = self.judgement("success_rate", verdict).why
+        assert why.startswith("success_rate 53.3 % < 95 % (533 of 1000), and stable 53 % < 9")
+
+    def test_a_floor_that_is_kept(self) -> None:
+        found = self.seen(0)
+        assert (found.why, found.note) == ("success_rate 100 % >= 99 % (1000 of 1000)", "")
+        assert found.figures["limit"] == pytest.approx(0.99)
+
+    def test_near_a_hundred_no_digit_is_lost(self) -> None:
+        service = Service().stable(1000)
+        nines = RateGate("success_rate", Bound(SERVER_ERRORS, 0.0001, "min 99.99%"), None)
+        watch = watching(service, at(50, Gates((nines,))))
+        verdict = watch.sees(service.after(5).canary(100_000, 4).stable(100_000).scraped())
+        assert self.judgement("success_rate", verdict).why == "success_rate 99.996 % >= 99.99 % (99996 of 100000)"
 
 
 class TestLatency:
