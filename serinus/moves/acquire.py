@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from serinus.analysis.state import GateState
 from serinus.analysis.threshold import RateGate
 from serinus.errors import Conflict, Finding, PlatformError, PreflightError, Unavailable
 from serinus.moves.engine import LOCAL, Engine, Timing
@@ -34,39 +33,49 @@ async def acquire(
 
     Args:
         release: id of this attempt
-        owner: random, new for every call
+        owner: random, new for every run; called again by the same one, it goes on with the record that it wrote
         run, key: where it can be watched, what started it
 
     Raises:
         PreflightError: another release is going, or the target changed meanwhile; nothing was touched
     """
-    kept = await _free(ports, plan.service)
-    await _copy_left(ports, kept)
-    first = Record(
-        release=release,
-        token=1 + await _highest_token(ports, kept),
-        owner=owner,
-        plan=plan,
-        previous=Previous(facts.stable.template, facts.stable.version, facts.stable.replicas, facts.route.original),
-        gate=GateState(),
-        run=run,
-        key=key,
-    )
-    first = first.say(ports.clock.wall(), 0.0, "plan", **_described(plan, facts, first))
-    try:
-        engine = Engine(ports, await ports.ledger.write(first, kept.version if kept else None), timing)
-    except Conflict as cause:
-        raise _busy(plan.service, "another release was faster") from cause
+    kept = await ports.ledger.read()
+    if kept is not None and _ours(kept, release, owner):
+        engine = Engine(ports, kept, timing)
+        await engine.write(engine.record)  # a beat: it may be seconds old
+    else:
+        wanted = Record(release, 0, owner, plan, _previous(facts), run=run, key=key)
+        engine = Engine(ports, await _written(ports, facts, kept, wanted), timing)
     await _same_facts(engine, facts)
     return engine
 
 
-async def _free(ports: Ports, service: str) -> Kept | None:
-    """The record as it stands, of no live release."""
-    kept = await ports.ledger.read()
+def _previous(facts: Facts) -> Previous:
+    return Previous(facts.stable.template, facts.stable.version, facts.stable.replicas, facts.route.original)
+
+
+def _ours(kept: Kept, release: str, owner: str) -> bool:
+    """Asked again, where the answer to the first write was lost: it is this very holder's release that is going."""
+    return not kept.record.ended and (kept.record.release, kept.record.owner) == (release, owner)
+
+
+async def _written(ports: Ports, facts: Facts, kept: Kept | None, wanted: Record) -> Kept:
+    """The record, with its token and first line, in place of one of no live release."""
+    plan = wanted.plan
     if kept is not None and not kept.record.ended:
-        raise _busy(service, f"release {kept.record.release} is going")
-    return kept
+        raise _busy(plan.service, f"release {kept.record.release} is going")
+    await _copy_left(ports, kept)
+    if kept is not None and isinstance(kept.record, Record) and kept.record.release == wanted.release:
+        wanted = replace(wanted, head=kept.record.head)  # refused a moment ago and tried again: one chain of evidence
+    wanted = replace(wanted, token=1 + await _highest_token(ports, kept))
+    wanted = wanted.say(ports.clock.wall(), 0.0, "plan", **_described(plan, facts, wanted))
+    try:
+        return await ports.ledger.write(wanted, kept.version if kept else None)
+    except Conflict as cause:
+        landed = await ports.ledger.read()
+        if landed is not None and _ours(landed, wanted.release, wanted.owner):
+            return landed
+        raise _busy(plan.service, "another release was faster") from cause
 
 
 async def _copy_left(ports: Ports, kept: Kept | None) -> None:

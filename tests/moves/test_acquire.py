@@ -1,0 +1,95 @@
+"""Becoming the owner, asked again where the first answer was lost: the same run is the same holder."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from serinus.errors import PreflightError, Unavailable
+from serinus.moves.acquire import acquire
+from serinus.moves.engine import Engine
+from serinus.moves.preflight import preflight
+from serinus.release.evidence import verify
+from serinus.release.record import State
+from tests.fakes import FakeWorld, Fault, a_world
+from tests.moves.driver import carry_out, ports
+from tests.release.builders import a_plan
+
+PLAN = a_plan(5, 100, soak=2, bake=2)
+
+
+Again = Callable[..., Awaitable[Engine]]
+
+
+@pytest.fixture
+def world() -> FakeWorld:
+    return a_world()
+
+
+@pytest.fixture
+async def again(world: FakeWorld) -> Again:
+    """What a task and its retry call: facts, release and owner are the run's."""
+    facts = await preflight(ports(world), PLAN)
+
+    async def acquired(owner: str = "me", release: str = "r1") -> Engine:
+        return await acquire(ports(world), PLAN, facts, release=release, owner=owner)
+
+    return acquired
+
+
+@pytest.mark.parametrize("fault", [Fault.LEDGER_LOSES_ANSWERS, Fault.LEDGER_LATE])
+@pytest.mark.parametrize("again_after", [0.5, 1.0, 2.0])
+async def test_a_retry_goes_on_with_the_record_that_landed(
+    world: FakeWorld, again: Again, fault: Fault, again_after: float
+) -> None:
+    world.inject(fault, 0, 0.2)
+    with pytest.raises(Unavailable):
+        await again()
+    await world.clock.sleep(again_after)
+    engine = await again()
+    assert (engine.release, engine.record.owner, engine.record.token) == ("r1", "me", 1)
+    await carry_out(engine, '{"version": "v2"}')
+    assert engine.record.state is State.PROMOTED
+    lines = await world.ledger.lines("r1")
+    assert sum('"kind":"plan"' in line for line in lines) == 1
+
+
+async def test_a_write_that_lands_between_the_retrys_two_is_ours(world: FakeWorld, again: Again) -> None:
+    world.inject(Fault.LEDGER_LATE, 0, 0.2)
+    with pytest.raises(Unavailable):
+        await again()
+    landing, world.late_seconds = world.late_seconds, 0.0
+    reads = 0
+
+    def land(call: str) -> None:
+        nonlocal reads
+        reads += call == "ledger.read"
+        if call == "ledger.write" and reads:
+            world.advance(landing)
+
+    world.on_call = land
+    engine = await again()
+    assert (engine.record.owner, engine.record.token) == ("me", 1)
+
+
+async def test_the_same_release_of_another_holder_is_not_ours(world: FakeWorld, again: Again) -> None:
+    await again()
+    for owner, release in (("guard", "r1"), ("me", "r2")):
+        with pytest.raises(PreflightError, match="r1 is going"):
+            await again(owner, release)
+
+
+async def test_one_that_was_refused_and_is_tried_again_has_one_chain_of_evidence(
+    world: FakeWorld, again: Again
+) -> None:
+    stable = world.stable.template
+    world.stable.template = "another"
+    with pytest.raises(PreflightError, match="changed while the release began"):
+        await again()
+    world.stable.template = stable
+    engine = await again()
+    assert engine.record.token == 2
+    await carry_out(engine, '{"version": "v2"}')
+    assert engine.record.state is State.PROMOTED
+    assert not verify(await world.ledger.lines("r1"), engine.record.head)
