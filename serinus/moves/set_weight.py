@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from serinus.analysis import gate
 from serinus.errors import Conflict, PlatformError, Refused, Unavailable
+from serinus.moves.aim import aim
 from serinus.moves.close import close_held
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold, route_action
@@ -52,6 +53,10 @@ async def _set(engine: Engine, phase: int, weight: Weight) -> Action | None:
         return ended
     if engine.silent_seconds > engine.timing.dead_seconds / 2:
         await engine.write(engine.record)  # nobody may have taken over meanwhile
+    if not engine.record.tally.weights:
+        ended = await aim(engine, weight)
+        if ended:
+            return ended
     return await _write(engine, weight)
 
 
