@@ -11,10 +11,12 @@ from typing import Any
 
 from serinus.analysis.verdict import Verdict
 from serinus.errors import Conflict, Fenced, PlatformError, Unavailable
-from serinus.ports import Kept, Ports
+from serinus.ports import Kept, Ports, Route
 from serinus.release.lifecycle import asked
+from serinus.release.mark import Mode
 from serinus.release.plan import Plan
 from serinus.release.record import Ask, Foreign, Record
+from serinus.release.weight import NOTHING, Weight
 
 log = logging.getLogger("serinus.engine")
 
@@ -92,6 +94,8 @@ class Engine:
             None  # since `starting`: when weight 0 was read back, however late that is written down
         )
         self.last_check = ports.clock.monotonic()
+        self.entered: int | None = None
+        """The phase whose weight was written, taken up and recorded by this process."""
         self.verdict: Verdict | None = None
         self._heard = frozenset(ask.id for ask in kept.record.inbox)
 
@@ -171,6 +175,20 @@ class Engine:
     def remember(self, record: Record) -> None:
         """Keep a record that is to be written later: where the traffic comes first."""
         self._record = record
+
+    def weigh(self, route: Route) -> None:
+        """Remember the weight that the route was read with, as long as our mark lets it serve: the next write of the record has it."""
+        mark, weights = route.mark, self._record.tally.weights
+        if mark is None or mark.release != self.release or mark.mode not in (Mode.OPEN, Mode.PROMOTING):
+            return
+        if route.weight.percent != (weights[-1][1] if weights else NOTHING.percent):
+            self.weighed(route.weight)
+
+    def weighed(self, weight: Weight) -> None:
+        """Remember a change of weight, now."""
+        tally = self._record.tally
+        weights = (*tally.weights, (round(self.now(), 3), weight.percent))
+        self.remember(replace(self._record, tally=replace(tally, weights=weights)))
 
     async def beat(self) -> None:
         """Say that this owner lives, where it is due."""

@@ -34,7 +34,9 @@ async def tick(engine: Engine) -> Action | None:
     if asked.ends:
         return asked
     try:
-        return route_action(engine, await engine.ports.router.read())
+        route = await engine.ports.router.read()
+        engine.weigh(route)
+        return route_action(engine, route)
     except PlatformError as cause:
         log.warning("%s: the route cannot be read: %s", engine.release, cause)
         return None

@@ -5,6 +5,7 @@ The share that is really served is counted by every check after it (`analysis.sh
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from serinus.analysis import gate
@@ -41,8 +42,7 @@ async def set_weight(engine: Engine, phase: int) -> Action:
 
 async def _set(engine: Engine, phase: int, weight: Weight) -> Action | None:
     route = await engine.ports.router.read()
-    entered = engine.record.phase == phase and route.mark is not None and route.mark.weight == weight
-    if entered and engine.record.tally.weights:
+    if engine.entered == phase and route.mark is not None and route.mark.weight == weight:
         return route_action(engine, route)
     await _enter(engine, phase)
     canary = await engine.ports.workload.canary()
@@ -57,7 +57,7 @@ async def _set(engine: Engine, phase: int, weight: Weight) -> Action | None:
         ended = await aim(engine, weight)
         if ended:
             return ended
-    return await _write(engine, weight)
+    return await _write(engine, phase, weight)
 
 
 async def _enter(engine: Engine, phase: int) -> None:
@@ -75,7 +75,7 @@ async def _enter(engine: Engine, phase: int) -> None:
     await engine.write(fresh)
 
 
-async def _write(engine: Engine, weight: Weight) -> Action | None:
+async def _write(engine: Engine, phase: int, weight: Weight) -> Action | None:
     router, clock = engine.ports.router, engine.ports.clock
     started = clock.monotonic()
     for _ in range(5):
@@ -90,15 +90,24 @@ async def _write(engine: Engine, weight: Weight) -> Action | None:
         except Conflict:
             continue
         except PlatformError as cause:
+            await _landed(engine)
             return Action(Step.ROLL_BACK, f"{weight} cannot be set: {cause}", "route", "refused")
-        return await _seen(engine, written, weight, started)
+        return await _seen(engine, written, phase, started)
     return Action(Step.ROLL_BACK, "others write the route faster than it can be read", "route", "conflict")
 
 
-async def _seen(engine: Engine, written: Route, weight: Weight, started: float) -> Action | None:
+async def _landed(engine: Engine) -> None:
+    """A write without an answer may have landed: which weight is taken back is known by reading alone."""
+    with suppress(PlatformError):
+        engine.weigh(await engine.ports.router.read())
+
+
+async def _seen(engine: Engine, written: Route, phase: int, started: float) -> Action | None:
     """Read back the object, then the router's own word."""
+    weight = engine.plan.phases[phase].weight
     router, clock = engine.ports.router, engine.ports.clock
     again = await router.read()
+    engine.weigh(again)
     if again.version != written.version or again.weight != weight:
         return Action(Step.ROLL_BACK, f"{weight} was written, {again.weight} is read", "route", "drift")
 
@@ -116,11 +125,9 @@ async def _seen(engine: Engine, written: Route, weight: Weight, started: float) 
     if late:
         return late
     seconds = clock.monotonic() - started
-    tally = engine.record.tally
-    now = round(engine.now(), 3)
     engine.last_check = clock.monotonic()
-    record = replace(engine.record, tally=replace(tally, weights=(*tally.weights, (now, weight.percent))))
-    await engine.write(engine.say("weight", record, set=weight.percent, read=again.weight.percent, seconds=seconds))
+    await engine.write(engine.say("weight", set=weight.percent, read=again.weight.percent, seconds=seconds))
+    engine.entered = phase
     return None
 
 

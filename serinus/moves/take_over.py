@@ -49,6 +49,7 @@ async def _mark(engine: Engine, why: str) -> None:
             return
         if mark.token >= engine.record.token:
             return
+        engine.weigh(route)
         opened = mark.mode is Mode.OPEN
         mode, weight = (Mode.CLOSED, NOTHING) if opened else (mark.mode, mark.weight)
         with suppress(Conflict):  # written or not: the next read tells

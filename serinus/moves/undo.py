@@ -15,7 +15,7 @@ from serinus.ports import Route, Side
 from serinus.release.lifecycle import Action
 from serinus.release.mark import Mode
 from serinus.release.record import Note, Outcome, Record, State
-from serinus.release.weight import NOTHING
+from serinus.release.weight import EVERYTHING, NOTHING
 
 NEW, UNDONE = "new", "undone"
 
@@ -33,15 +33,25 @@ async def undo(engine: Engine, action: Action) -> None:
     """
     started = engine.ports.clock.monotonic()
     if engine.record.state is not State.UNDOING:
-        undoing = replace(engine.record, state=State.UNDOING)
+        outcome = Outcome(action.why, action.gate, action.rule, _served(engine.record))
+        undoing = replace(engine.record, state=State.UNDOING, outcome=outcome)
         await engine.write(engine.say("state", undoing, state=State.UNDOING, why=action.why, gate=action.gate))
     stable = await _put_back(engine)
     await _settled(engine)
     await _return_traffic(engine, action)
     seconds = engine.ports.clock.monotonic() - started
-    outcome = Outcome(action.why, action.gate, action.rule, 100.0, seconds)
+    begun = engine.record.outcome
+    served = begun.weight_percent if begun else EVERYTHING.percent
+    outcome = Outcome(action.why, action.gate, action.rule, served, seconds)
     told = {"version": stable.version, "template": "previous", "seconds": seconds}
     await engine.write(engine.say("stable", replace(engine.record, outcome=outcome), **told))
+
+
+def _served(record: Record) -> float:
+    """The new version's part of the requests: the canary's weight, or everything once stable runs it."""
+    if record.state is State.PROMOTING and record.tally.weights:
+        return record.tally.weights[-1][1]
+    return EVERYTHING.percent
 
 
 async def _put_back(engine: Engine) -> Side:
@@ -88,8 +98,6 @@ async def _return_traffic(engine: Engine, action: Action) -> None:
         except Conflict:
             continue
         await wait_taken_up(router, engine.ports.clock, closed)
-        tally = engine.record.tally
-        weights = (*tally.weights, (round(engine.now(), 3), NOTHING.percent))
-        engine.remember(replace(engine.record, tally=replace(tally, weights=weights)))
+        engine.weighed(NOTHING)
         return
     raise RollbackError(f"others write the route of {engine.plan.service} faster than it can be read")

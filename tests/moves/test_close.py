@@ -9,14 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serinus.errors import Fenced
+from serinus.moves.ask import ask, new_ask
 from serinus.moves.summary import outcome_of
 from serinus.moves.take_over import take_over
 from serinus.release.evidence import parse
-from serinus.release.record import Record, State
+from serinus.release.mark import Mode
+from serinus.release.record import Record, State, Verb
 from serinus.release.weight import NOTHING, Weight
-from tests.fakes import FakeWorld, Fault, a_world
-from tests.moves.driver import ports, release, until
+from tests.fakes import FakeWorld, Fault, Version, a_world
+from tests.moves.driver import guarded, ports, release, until
 from tests.release.builders import a_plan
+
+
+class Died(BaseException):
+    """The process is gone."""
+
 
 ALLOWED_SECONDS = a_plan().limits.rollback_seconds
 
@@ -47,7 +54,7 @@ async def test_a_way_back_that_takes_too_long_is_said_to_be_late_while_it_is_tri
     assert [line.kind for line in map(parse, await world.ledger.lines("r1"))].count("late") == 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(refused=st.floats(0.0, 30.0))
 def test_late_is_what_takes_longer_than_is_allowed(refused: float) -> None:
     async def run() -> None:
@@ -89,3 +96,69 @@ async def test_who_lost_the_release_says_nothing_and_goes_on_trying() -> None:
     assert world.serving == NOTHING
     assert not (await recorded(world)).late
     assert (await world.router.read()).weight < Weight.of(5)
+
+
+async def aborted_as_it_takes_effect(world: FakeWorld, weight: Weight) -> None:
+    """Somebody closes the route in the moment in which this weight was written, before the record says so."""
+
+    def close(call: str) -> None:
+        mark = world.routes[-1].mark if world.routes else None
+        if call == "router.taken_up" and mark is not None and mark.mode is Mode.OPEN and mark.weight == weight:
+            world.router.edit(NOTHING, mark.then(Mode.CLOSED, NOTHING, "aborted by ann"))
+
+    world.on_call = close
+
+
+@pytest.mark.parametrize("weight", [5, 50])
+async def test_an_abort_between_the_routes_write_and_the_records_names_the_weight_of_the_route(weight: float) -> None:
+    world = a_world(route_lag=1.0)
+    await aborted_as_it_takes_effect(world, Weight.of(weight))
+    record = await release(world, a_plan(5, 50, 100, soak=3))
+    assert record.outcome is not None
+    assert (record.outcome.why, record.outcome.weight_percent) == ("aborted by ann", weight)
+    assert [percent for _, percent in record.tally.weights][-2:] == [weight, 0]
+
+
+@pytest.mark.parametrize("weight", [5, 50])
+async def test_a_write_of_the_route_whose_answer_is_lost_is_named_with_the_weight_that_landed(weight: float) -> None:
+    world = a_world()
+
+    def lose(call: str) -> None:
+        begun = world.canary is not None and any(write.weight < Weight.of(weight) for write in world.routes)
+        if call == "router.write" and begun and world.serving == before:
+            world.inject(Fault.ROUTER_LOSES_ANSWERS, world.now, world.now + 0.005)
+
+    before = NOTHING if weight == 5 else Weight.of(5)
+    world.on_call = lose
+    record = await release(world, a_plan(5, 50, 100, soak=3))
+    assert record.outcome is not None
+    assert (record.state, record.outcome.weight_percent) == (State.ROLLED_BACK, weight), record.outcome
+
+
+@pytest.mark.parametrize("weight", [5, 50])
+async def test_a_guard_names_the_weight_that_it_found(weight: float) -> None:
+    world = a_world()
+
+    def die(call: str) -> None:
+        if call == "router.taken_up" and world.serving == Weight.of(weight):
+            world.on_call = lambda call: None
+            raise Died(call)
+
+    world.on_call = die
+    task = asyncio.ensure_future(release(world, a_plan(5, 50, 100, soak=3)))
+    await asyncio.wait({task})
+    assert isinstance(task.exception(), Died)
+    await guarded(world, lambda: False, seconds=30)
+    record = await recorded(world)
+    assert record.outcome is not None
+    assert record.outcome.weight_percent == weight
+
+
+async def test_a_promotion_that_was_asked_for_early_and_fails_names_its_weight() -> None:
+    world = a_world()
+    going = await until(world, 5, release(world, a_plan(5, 100, soak=20)))
+    world.versions["v2"] = Version(ready_after=float("inf"))
+    await ask(ports(world), new_ask(Verb.PROMOTE, "ann"))
+    record = await going
+    assert record.outcome is not None
+    assert (record.state, record.outcome.weight_percent) == (State.ROLLED_BACK, 5.0), record.outcome
