@@ -13,13 +13,15 @@ from serinus.moves.hold import hold
 from serinus.release.lifecycle import Action, Step
 from serinus.release.weight import Weight
 
-ENOUGH_REQUESTS = 7.0
-"""Three failed ones are beyond any usual limit, and fewer than three of seven come once in thirty times."""
+ENOUGH_REQUESTS = 20.0
+"""Of a version that fails three in ten, nine times in ten so many are beyond a usual limit; a worse one needs fewer."""
+MOST_OF_SCRAPE = 0.7
+"""Where scrapes are frequent: more of one would cost a dead version's users more than it finds."""
 MOST_SCRAPES = 2
 
 
 def wait_seconds(until_scrape: float, scrape: float, canary_rate: float) -> float:
-    """How long to wait with the weight, under a scrape interval; 0 where a whole one brings too few requests.
+    """How long to wait with the weight: under a scrape interval, 0 where nobody comes.
 
     Args:
         until_scrape: seconds to the next scrape
@@ -28,8 +30,7 @@ def wait_seconds(until_scrape: float, scrape: float, canary_rate: float) -> floa
     """
     if canary_rate <= 0:
         return 0.0
-    lead = ENOUGH_REQUESTS / canary_rate
-    return (until_scrape - lead) % scrape if lead < scrape else 0.0
+    return (until_scrape - min(ENOUGH_REQUESTS / canary_rate, MOST_OF_SCRAPE * scrape)) % scrape
 
 
 async def aim(engine: Engine, weight: Weight) -> Action | None:
