@@ -10,18 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.analysis.reading import Arm
-from serinus.analysis.threshold import Checks
+from serinus.analysis.threshold import Checks, Gates
 from serinus.moves.aim import ENOUGH_REQUESTS, MOST_OF_SCRAPE, wait_seconds
 from serinus.release.plan import Plan
 from serinus.release.record import State
 from tests.fakes import Version, a_world
 from tests.moves.driver import release
-from tests.release.builders import a_plan
+from tests.release.builders import ERROR_RATE, a_plan
 
 
 def scraped_every(seconds: float) -> Plan:
     checks = Checks(interval_seconds=seconds, scrape_seconds=seconds, window_seconds=4 * seconds, min_requests=20)
-    return replace(a_plan(soak=4 * seconds, bake=4 * seconds, metrics_down=10 * seconds), checks=checks)
+    plan = a_plan(soak=4 * seconds, bake=4 * seconds, metrics_down=10 * seconds)
+    return replace(
+        plan, checks=checks, phases=tuple(replace(phase, gates=Gates((ERROR_RATE,))) for phase in plan.phases)
+    )
 
 
 @given(due=st.floats(0, 60), scrape=st.floats(0.1, 60), rate=st.floats(0.01, 1e5))
