@@ -119,6 +119,7 @@ async def close_held(engine: Engine, why: str) -> Closed:
             engine.ports.clock,
             engine.release,
             why,
+            token=engine.record.token,
             timing=engine.timing,
             late_after_seconds=engine.plan.limits.rollback_seconds,
             late=lambda text: _late(engine, text),

@@ -22,6 +22,9 @@ from serinus.release.record import Foreign, Record
 from serinus.release.weight import NOTHING
 
 log = logging.getLogger("serinus.guard")
+LOOK_SECONDS = 120.0
+"""How long one look at one service may take: two rollouts are awaited in the longest. One that takes longer is stuck."""
+CANCEL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,12 @@ class Guard:
         self._copied = ""
         self._paged: set[tuple[str, str]] = set()
         self._looking: asyncio.Task[list[str]] | None = None
+        self._begun = 0.0
 
     def looking(self) -> asyncio.Task[list[str]]:
         """The look that goes on, or a new one."""
         if self._looking is None:
+            self._begun = self._ports.clock.monotonic()
             self._looking = asyncio.ensure_future(self.look())
         return self._looking
 
@@ -72,6 +77,17 @@ class Guard:
         """What the look did that has just ended. Raises as `look`."""
         ended, self._looking = self.looking(), None
         return ended.result()
+
+    async def give_up(self) -> list[str]:
+        """End a look that is stuck, and say so; the next one goes on from what is found then."""
+        look, took = self.looking(), self._ports.clock.monotonic() - self._begun
+        if took < LOOK_SECONDS or look.cancelling():
+            return []
+        look.cancel()
+        await asyncio.wait({look}, timeout=CANCEL_SECONDS)
+        if look.done():
+            self._looking = None
+        return [f"{self._service}: a look took {took:.0f} s and was given up; the others go on"]
 
     async def stop(self) -> None:
         """Look no more; what was half done is found by the next guard."""
@@ -222,17 +238,18 @@ def _original(kept: Kept | None, release: str) -> str:
 
 
 async def look_at_all(guards: Mapping[str, Guard], at_most: float | None = None) -> list[str]:
-    """One look at every service, at the same time; one that fails or takes long keeps no other from it.
+    """One look at every service, at the same time; one that fails, takes long or is stuck keeps no other from it.
 
     Args:
-        at_most: seconds after which a look that still goes on (a rollout is awaited) is left to the next call; None waits for all
+        at_most: seconds after which a look that still goes on (a rollout is awaited) is left to the next call; None: when it is stuck
     """
     looks = {service: guard.looking() for service, guard in guards.items()}
     if looks:
-        await asyncio.wait(looks.values(), timeout=at_most)
+        await asyncio.wait(looks.values(), timeout=LOOK_SECONDS if at_most is None else at_most)
     done: list[str] = []
     for service, look in looks.items():
         if not look.done():
+            done += await guards[service].give_up()
             continue
         try:
             done += guards[service].looked()

@@ -8,7 +8,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from serinus.errors import Conflict, Fenced, Finding, PreflightError
+from serinus.errors import Conflict, Drift, Fenced, Finding, PlatformError, PreflightError
+from serinus.moves.close import close_held
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.finish import finish
 from serinus.moves.promote import promote
@@ -16,10 +17,8 @@ from serinus.moves.roll_back import roll_back
 from serinus.moves.undo import NEW
 from serinus.ports import Kept, Ports, Side
 from serinus.release.lifecycle import Action, Step
-from serinus.release.mark import Mode
 from serinus.release.orphan import Conclusion, Stable, conclude
 from serinus.release.record import Foreign, Record, State
-from serinus.release.weight import NOTHING
 
 
 async def take_over(ports: Ports, kept: Kept, owner: str, why: str, timing: Timing = LOCAL) -> Engine:
@@ -40,20 +39,19 @@ async def take_over(ports: Ports, kept: Kept, owner: str, why: str, timing: Timi
 
 
 async def _mark(engine: Engine, why: str) -> None:
-    """Own token on the mark, so that its old owner is fenced at its next write; and no weight where it was open."""
+    """No weight where the mark is open, whatever that takes; and own token on it, so that its old owner is fenced at its next write."""
     router = engine.ports.router
+    with suppress(PlatformError):
+        engine.weigh(await router.read())
+    with suppress(Drift):  # it is being promoted: the table says what becomes of it
+        await close_held(engine, why)
     for _ in range(5):
         route = await router.read()
         mark = route.mark
-        if mark is None or mark.release != engine.release:
+        if mark is None or mark.release != engine.release or mark.token >= engine.record.token:
             return
-        if mark.token >= engine.record.token:
-            return
-        engine.weigh(route)
-        opened = mark.mode is Mode.OPEN
-        mode, weight = (Mode.CLOSED, NOTHING) if opened else (mark.mode, mark.weight)
         with suppress(Conflict):  # written or not: the next read tells
-            await router.write(mark.then(mode, weight, why if opened else "", engine.record.token), route)
+            await router.write(mark.then(mark.mode, mark.weight, "", engine.record.token), route)
 
 
 async def end_orphan(engine: Engine, why: str) -> Conclusion:

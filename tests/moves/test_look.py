@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.moves.look import Guard, look_at_all
+from serinus.moves.look import LOOK_SECONDS, Guard, look_at_all
 from serinus.ports import Ports
 from serinus.release.mark import Mark, Mode
 from serinus.release.record import Note, Record, State
@@ -88,6 +88,60 @@ async def test_a_long_look_at_one_service_keeps_no_other_waiting() -> None:
     assert slow.begun == 2
     for one in guards.values():
         await one.stop()
+
+
+class Stuck(Slow):
+    """A guard whose look never ends by itself."""
+
+    def __init__(self, ports: Ports, stubborn: bool = False) -> None:
+        super().__init__(ports)
+        self.stubborn = stubborn
+
+    async def look(self) -> list[str]:
+        while True:
+            try:
+                return await super().look()
+            except asyncio.CancelledError:
+                if not self.stubborn:
+                    raise
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_a_look_that_is_stuck_is_given_up_said_and_begun_anew(stubborn: bool) -> None:
+    world, other = a_world(), a_world()
+    stuck, guard = Stuck(ports(other), stubborn), a_guard(world)
+    guards = {"slow": stuck, "shop": guard}
+    await look_at_all(guards, at_most=0.05)
+    await other.clock.sleep(LOOK_SECONDS - 1)
+    assert await look_at_all(guards, at_most=0.05) == []
+    await orphan(world)
+    await other.clock.sleep(2)
+    said = await look_at_all(guards, at_most=0.05)
+    assert [sentence for sentence in said if "slow" in sentence and "given up" in sentence], said
+    for _ in range(8):
+        assert not [sentence for sentence in await look_at_all(guards, at_most=0.05) if "slow" in sentence]
+        await world.clock.sleep(1.0)
+    assert (await world.router.read()).weight == NOTHING
+    assert stuck.begun == 2, "a look that does not even end so is not joined by another"
+    stuck.stubborn = False
+    for one in guards.values():
+        await one.stop()
+
+
+async def test_a_way_back_that_was_given_up_half_way_is_gone_on_with() -> None:
+    world = a_world()
+    await orphan(world)
+    world.inject(Fault.ROUTER_REFUSES, world.now, world.now + 200)
+    guard, said, until = a_guard(world), list[str](), world.now + 240
+    while world.now < until:
+        said += await look_at_all({"shop": guard}, at_most=0.02)
+        await world.clock.sleep(2.0)
+    assert [sentence for sentence in said if "given up" in sentence], said
+    assert (await world.router.read()).weight == NOTHING
+    kept = await world.ledger.read()
+    assert kept is not None
+    assert isinstance(kept.record, Record)
+    assert (kept.record.state, kept.record.late) == (State.ROLLED_BACK, True)
 
 
 async def of_another_schema(world: FakeWorld, mode: Mode) -> None:
