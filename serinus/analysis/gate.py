@@ -78,19 +78,26 @@ def _closed(state: GateState, judgements: tuple[Judgement, ...]) -> tuple[GateSt
 
 def _counted(state: GateState, new: Increment, now: float, setting: Setting) -> GateState:
     """The state with an increment in every total that it belongs to."""
+    grown = window.extend(state.window, new, setting.checks)
     took_effect = now - setting.seconds_at_weight
     served_by_it = not setting.one_armed and math.isfinite(took_effect) and new.start >= took_effect
     canary, stable = state.share
     return replace(
         state,
         latest=new,
-        window=window.extend(state.window, new, setting.checks),
+        window=grown,
         totals=state.totals + new.both,
+        kept=state.kept if _suffered(state) else state.kept + increment.total(window.left(state.window, grown)).stable,
         phase=state.phase + new.both,
         own=state.own if setting.one_armed else state.own + new.stable,
         share=(canary + new.canary.requests, stable + new.stable.requests) if served_by_it else state.share,
         excess=state.excess + _excess(state, new, setting),
     )
+
+
+def _suffered(state: GateState) -> bool:
+    """At the last check both arms were seen to suffer: that is no measure of what stable keeps."""
+    return any(rule == Rule.SHARED for _, rule in state.held)
 
 
 def _excess(state: GateState, new: Increment, setting: Setting) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from serinus.analysis.binomial import at_most, tail
-from serinus.analysis.increment import edge
+from serinus.analysis.increment import edge, total
 from serinus.analysis.setting import Setting
 from serinus.analysis.state import Beside, Both, Counts, GateState, Increment
 from serinus.analysis.threshold import ERRORS, SERVER_ERRORS, Bound, RateGate
@@ -95,12 +95,22 @@ def effective(bound: Bound, sight: Sight) -> float:
 
     Stable's rate is that of the history read before the release (errors only), else that of the release so far.
     """
-    state = sight.state
-    if bound.bad == ERRORS and state.past_requests > 0:
-        usual = Sample(state.past_errors, state.past_requests)
+    if bound.bad == ERRORS and sight.state.past_requests > 0:
+        usual = Sample(sight.state.past_errors, sight.state.past_requests)
     else:
-        usual = sample(state.own, bound.bad) or Sample()
+        usual = _so_far(bound.bad, sight)
     return min(1.0, sight.ratio * usual.rate) if usual.rate > bound.allowed else bound.allowed
+
+
+def _so_far(bad: str, sight: Sight) -> Sample:
+    """Stable's, of the release so far, or before the window where that is better and no less: what happens now excuses nothing."""
+    whole, before, window = (
+        sample(counts, bad) or Sample()
+        for counts in (sight.state.own, sight.state.kept, total(sight.state.window).stable)
+    )
+    if sight.setting.one_armed or not before.of or before.of < window.of:
+        return whole
+    return min(before, whole, key=lambda one: one.rate)
 
 
 def beyond(found: Sample, limit: float, chance: float, sight: Sight) -> bool:

@@ -167,7 +167,8 @@ class GateState:
         window: increments inside the rolling window, the older ones merged
         latest: the increment of the last `judge`, None where it saw no newer sample: it is to be tallied once
         totals: of the release
-        own: stable's counts while it served beside the canary: what stable itself keeps
+        own: stable's counts while it served beside the canary
+        kept: those of them that have left the window, without shared incidents: what stable itself keeps
         phase: since the weight was changed
         share: requests since the weight took effect, canary and stable
         excess: canary errors above what stable's rate in the same increments explains
@@ -185,6 +186,7 @@ class GateState:
     latest: Increment | None = None
     totals: Both = field(default_factory=Both)
     own: Counts = field(default_factory=Counts)
+    kept: Counts = field(default_factory=Counts)
     phase: Both = field(default_factory=Both)
     share: tuple[float, float] = (0.0, 0.0)
     excess: float = 0.0

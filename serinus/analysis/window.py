@@ -27,6 +27,11 @@ def extend(window: tuple[Increment, ...], increment: Increment, checks: Checks) 
     return (*(one for one in grown[:-1] if one.start >= since), grown[-1])
 
 
+def left(before: tuple[Increment, ...], after: tuple[Increment, ...]) -> tuple[Increment, ...]:
+    """What is no longer inside."""
+    return tuple(one for one in before if one.start < after[0].start)
+
+
 def since(window: tuple[Increment, ...], moment: float, checks: Checks) -> tuple[Increment, ...]:
     """The window's part that began at `moment` (Prometheus' clock) or later."""
     return tuple(one for one in window if one.start >= moment - slack_seconds(checks))

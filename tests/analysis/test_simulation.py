@@ -11,7 +11,7 @@ import pytest
 
 from serinus.analysis import gate
 from serinus.analysis.reading import Arm
-from serinus.analysis.verdict import Outcome
+from serinus.analysis.verdict import Outcome, Rule
 from tests.analysis.builders import FIRST, PLAN, Service, at, every_second, watching
 
 PLANNED_SECONDS = 48.0
@@ -27,6 +27,20 @@ class Ended:
     holds: Counter[str]
 
 
+@dataclass(frozen=True)
+class Incident:
+    """Both arms fail so much of their requests for a while, seconds of the release."""
+
+    start: float
+    end: float
+    errors: float = 0.08
+
+
+NONE = Incident(0.0, 0.0)
+DEMO = Incident(9.0, 15.0, 0.2)
+"""What `serinus demo incident` does: 6 s from the second phase's first second on."""
+
+
 def binomial(chance: random.Random, of: int, p: float) -> int:
     """Drawn by the gaps between successes, which are few."""
     if p <= 0 or p >= 1:
@@ -37,7 +51,7 @@ def binomial(chance: random.Random, of: int, p: float) -> int:
     return drawn
 
 
-def release(seed: int, canary: float, stable: float, incident: tuple[float, float] = (0.0, 0.0)) -> Ended:
+def release(seed: int, canary: float, stable: float, incident: Incident = NONE) -> Ended:
     """The demo: 8 s at 5, 10, 25, 50 and 100 %, then a bake of 8 s; each weight change straddles a scrape."""
     chance, checks = random.Random(seed), every_second(burst=1.0)
     service = Service().stable(1000)
@@ -48,12 +62,12 @@ def release(seed: int, canary: float, stable: float, incident: tuple[float, floa
         watch.state, soaked, at_weight = gate.at_weight(watch.state), 0.0, 0.0
         while True:
             now, at_weight = now + 1.0, at_weight + 1.0
-            suffers = incident[0] <= now < incident[1]
+            suffers = incident.start <= now < incident.end
             weight = (before + percent) / 2 if at_weight == 1.0 else percent
             on_canary = binomial(chance, RATE, weight / 100)
-            bad = binomial(chance, on_canary, 0.08 if suffers else canary)
-            new_everywhere = percent == 0.0
-            bad_stable = binomial(chance, RATE - on_canary, 0.08 if suffers else canary if new_everywhere else stable)
+            bad = binomial(chance, on_canary, incident.errors if suffers else canary)
+            own_stable = canary if percent == 0.0 else stable
+            bad_stable = binomial(chance, RATE - on_canary, incident.errors if suffers else own_stable)
             failed += bad
             service.after(1.0).canary(on_canary, bad).stable(RATE - on_canary, bad_stable)
             watch.setting = at(
@@ -61,7 +75,7 @@ def release(seed: int, canary: float, stable: float, incident: tuple[float, floa
                 FIRST if percent == 5 else PLAN,
                 checks,
                 seconds=at_weight - 0.45,
-                arm_served=Arm.STABLE if new_everywhere else Arm.CANARY,
+                arm_served=Arm.STABLE if percent == 0.0 else Arm.CANARY,
                 soak_over=soaked >= 7.0,
                 extension_over=at_weight > 16.0,
             )
@@ -80,7 +94,7 @@ def release(seed: int, canary: float, stable: float, incident: tuple[float, floa
     return Ended("promoted", now, failed, holds)
 
 
-def cell(releases: int, canary: float, stable: float, incident: tuple[float, float] = (0.0, 0.0)) -> list[Ended]:
+def cell(releases: int, canary: float, stable: float, incident: Incident = NONE) -> list[Ended]:
     return [release(seed, canary, stable, incident) for seed in range(releases)]
 
 
@@ -109,6 +123,28 @@ def test_a_dead_canary_ends_at_the_first_scrape() -> None:
     assert median([one.failed for one in ended]) <= 10
 
 
-@pytest.mark.parametrize("incident", [(0.0, 12.0), (14.0, 24.0)])
-def test_an_incident_of_both_arms_never_ends_a_release(incident: tuple[float, float]) -> None:
+@pytest.mark.parametrize(
+    "incident", [Incident(0.0, 12.0), Incident(14.0, 24.0), DEMO, Incident(20.0, 50.0, 0.2), Incident(12.0, 20.0, 1.0)]
+)
+def test_an_incident_of_both_arms_never_ends_a_release(incident: Incident) -> None:
     assert [one.outcome for one in cell(10, 0.0005, 0.0005, incident)] == ["promoted"] * 10
+
+
+def test_an_incident_of_both_arms_holds_by_its_name_and_no_longer_than_it_is_seen() -> None:
+    window, slack = 5.0, 2.0
+    for one in cell(15, 0.0005, 0.0005, DEMO):
+        held = sum(count for what, count in one.holds.items() if Rule.SHARED in what)
+        assert DEMO.end - DEMO.start - slack <= held <= DEMO.end - DEMO.start + window, one.holds
+        assert one.seconds <= 1.1 * PLANNED_SECONDS + held
+
+
+def test_an_incident_holds_as_long_as_it_lasts() -> None:
+    """What stable suffers with the canary never becomes what is usual for it while it goes on."""
+    for one in cell(10, 0.0005, 0.0005, Incident(20.0, 50.0, 0.2)):
+        assert sum(count for what, count in one.holds.items() if Rule.SHARED in what) >= 28, one.holds
+
+
+def test_a_bad_canary_is_caught_once_an_incident_is_over() -> None:
+    ended = cell(20, 0.3, 0.0005, Incident(0.0, 12.0, 0.3))
+    assert all(one.outcome == "rolled back" for one in ended)
+    assert median([one.seconds for one in ended]) <= 12.0 + 10.0
