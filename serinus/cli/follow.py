@@ -63,13 +63,17 @@ async def moments(
 ) -> AsyncIterator[Glance]:
     """Each moment of one release, from the first record that is `wanted` until its end (handed on too)."""
     before: Glance | None = None
+    known: Record | None = None
+    clock, written = asyncio.get_running_loop().time, 0.0
     while True:
         seen = await look(ports)
         if isinstance(seen.record, Record):
             if before is not None and seen.record.release != before.release:
                 return
             if before is not None or wanted(seen.record):
-                before = glance(seen.record, seen.route, seen.taken_up, before)
+                if seen.record != known:
+                    known, written = seen.record, clock()
+                before = glance(seen.record, seen.route, seen.taken_up, before, clock() - written)
                 yield before
                 if before.ended:
                     return

@@ -18,6 +18,8 @@ WAITING = {
     State.UNDOING: "stable's rollout of the previous version",
     State.ROLLING_BACK: "the canary to drain",
 }
+PATIENT_LOOKS = 5
+"""The traffic is returned before anything is written: so many looks long a route at 0 % waits for the record to say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,14 @@ class Glance:
         phase: 1-based, of `phases`
         weight_percent: what the release wants now
         set_percent: what the route says; None where it cannot be read
+        told_percent: the same as far as it is to be told: not 0 % for as long as the record may still say why
+        looks_ahead: moments in a row in which the route says 0 % and the record does not yet
         taken_up: the router's own word that it serves by this route; None where it did not say
         share: the canary's part of the requests since the phase's weight was set; None before the first
         canary, stable: whole release
         canary_now, stable_now: since the phase's weight was set
         soaked_seconds, soak_seconds: of this phase
+        elapsed_seconds: since the release began; goes on where its record stands still, and never back
         left_seconds: if every check passes from now on
         waits_for: what has to come before the next step
         verdict, because: of this phase's last check and its sentence, empty before the first
@@ -80,6 +85,8 @@ class Glance:
     late: bool = False
     run: str = ""
     why: str = ""
+    told_percent: float | None = None
+    looks_ahead: int = 0
 
     @property
     def ended(self) -> bool:
@@ -115,10 +122,17 @@ class Glance:
         }
 
 
-def glance(record: Record, route: Route | None, taken_up: bool | None, before: Glance | None = None) -> Glance:
+def glance(
+    record: Record,
+    route: Route | None,
+    taken_up: bool | None,
+    before: Glance | None = None,
+    unwritten_seconds: float = 0.0,
+) -> Glance:
     """This moment of a release.
 
     Args:
+        unwritten_seconds: for how long the record has been seen as it is
         before: the moment before; what the record no longer holds (its last check, the phase's first counts) comes from there
     """
     if before and before.release != record.release:
@@ -130,6 +144,9 @@ def glance(record: Record, route: Route | None, taken_up: bool | None, before: G
     canary_now = canary.since(_at_start(before, same, "canary"))
     stable_now = stable.since(_at_start(before, same, "stable"))
     check = _last_check(record)
+    elapsed = record.elapsed_seconds + (0.0 if record.state.ended else unwritten_seconds)
+    looks_ahead = (before.looks_ahead if before else 0) + 1 if _ahead(record, route) else 0
+    set_percent = route.weight.percent if route else None
     return Glance(
         service=record.plan.service,
         release=record.release,
@@ -138,7 +155,7 @@ def glance(record: Record, route: Route | None, taken_up: bool | None, before: G
         phase=record.phase + 1,
         phases=len(record.plan.phases),
         weight_percent=record.current.weight.percent if record.state is State.PHASE else 0.0,
-        set_percent=route.weight.percent if route else None,
+        set_percent=set_percent,
         taken_up=taken_up,
         share=_share(canary_now, stable_now),
         canary=canary,
@@ -147,7 +164,7 @@ def glance(record: Record, route: Route | None, taken_up: bool | None, before: G
         stable_now=stable_now,
         soaked_seconds=record.soaked_seconds,
         soak_seconds=record.current.soak_seconds,
-        elapsed_seconds=record.elapsed_seconds,
+        elapsed_seconds=max(elapsed, before.elapsed_seconds if before else 0.0),
         left_seconds=left_seconds(record),
         waits_for=_waits_for(record, check) if check or not same else same.waits_for,
         verdict=str(check.get("verdict", "")) if check else (same.verdict if same else ""),
@@ -156,7 +173,14 @@ def glance(record: Record, route: Route | None, taken_up: bool | None, before: G
         late=record.late,
         run=record.run,
         why=record.outcome.why if record.outcome else "",
+        told_percent=before.told_percent if before and 0 < looks_ahead < PATIENT_LOOKS else set_percent,
+        looks_ahead=looks_ahead,
     )
+
+
+def _ahead(record: Record, route: Route | None) -> bool:
+    """The traffic is back at stable, and the record does not say so."""
+    return route is not None and not route.weight.percent and record.state is State.PHASE
 
 
 def _at_start(before: Glance | None, same: Glance | None, arm: str) -> Count:
@@ -204,18 +228,25 @@ def changes(before: Glance | None, now: Glance) -> Iterator[str]:
     """A sentence for each thing that a person who reads line by line wants to know; none where nothing happened."""
     if before is None or before.release != now.release:
         yield f"{now.service} {now.version}: release {now.release}" + (f", {now.run}" if now.run else "")
-        before = replace(now, state=State.STARTING, phase=0, set_percent=None, paused=False, late=False, verdict="")
+        before = replace(now, state=State.STARTING, phase=0, told_percent=None, paused=False, late=False, verdict="")
     if now.verdict not in ("", "PASS") and (now.verdict, now.phase) != (before.verdict, before.phase):
         yield f"{now.verdict}: {now.because}"
     if now.verdict == "PASS" and before.verdict not in ("", "PASS"):
         yield "PASS again"
+    told = now.told_percent if now.told_percent != before.told_percent else None
+    if told == 0:
+        yield _given(told)
     if (before.state, before.phase) != (now.state, now.phase) and not now.ended:
         yield now.step + (f": waits for {now.waits_for}" if now.state in WAITING else f", {now.soak_seconds:g} s")
-    if before.set_percent != now.set_percent and now.set_percent is not None:
-        yield f"the route gives the canary {now.set_percent:g} %"
+    if told:
+        yield _given(told)
     if before.paused != now.paused:
         yield "paused: weight and checks stay, the soak stands still" if now.paused else "resumed"
     if now.late and not before.late:
         yield "rollback late: the canary may still serve; the trying goes on"
     if now.ended and not before.ended:
         yield f"{now.state}: {now.why}" if now.why else str(now.state)
+
+
+def _given(percent: float) -> str:
+    return f"the route gives the canary {percent:g} %"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from rich.console import Console
 
-from serinus.cli.glance import Count, Glance, changes, glance, left_seconds
+from serinus.cli.glance import PATIENT_LOOKS, Count, Glance, changes, glance, left_seconds
 from serinus.cli.live import panel, percent, progress
 from serinus.ports import Route
 from serinus.release.record import Outcome, Record, State
@@ -96,6 +97,50 @@ def test_the_end_is_told_with_its_reason() -> None:
     record = a_release().at(10).record
     ended = replace(record, state=State.ROLLED_BACK, ended=True, outcome=Outcome("31 % > 5 %", "error_rate"))
     assert list(changes(seen(record), seen(ended, 10))) == ["rolled back: 31 % > 5 %"]
+
+
+class TestTheTrafficIsReturnedBeforeAnythingIsWritten:
+    WHY = "error_rate 31 % > 5 % (12 of 39)"
+
+    def going(self) -> Record:
+        return checked(a_release().at(10).record, "PASS", "fine")
+
+    def aborted(self) -> Record:
+        return replace(checked(self.going(), "ABORT", self.WHY), state=State.ROLLING_BACK)
+
+    def test_the_reason_is_told_before_what_it_led_to(self) -> None:
+        served = seen(self.going(), 10)
+        ahead = seen(self.going(), 0, before=served)
+        assert ahead.set_percent == 0
+        assert list(changes(served, ahead)) == []
+        after = seen(self.aborted(), 0, before=ahead)
+        told = [f"ABORT: {self.WHY}", "the route gives the canary 0 %", "rolling back: waits for the canary to drain"]
+        assert list(changes(ahead, after)) == told
+        assert list(changes(served, seen(self.aborted(), 0, before=served))) == told
+
+    def test_a_record_that_never_says_it_holds_nothing_back(self) -> None:
+        moments = [seen(self.going(), 10)]
+        for _ in range(PATIENT_LOOKS):
+            moments.append(seen(self.going(), 0, before=moments[-1]))
+        told = [list(changes(one, next_one)) for one, next_one in pairwise(moments)]
+        assert told == [[]] * (PATIENT_LOOKS - 1) + [["the route gives the canary 0 %"]]
+        assert list(changes(moments[-1], seen(self.going(), 0, before=moments[-1]))) == []
+
+    def test_a_new_weight_is_told_at_once_and_so_is_promotion(self) -> None:
+        served = seen(self.going(), 10)
+        assert list(changes(served, seen(self.going(), 25, before=served))) == ["the route gives the canary 25 %"]
+        promoting = replace(self.going(), state=State.PROMOTING)
+        assert list(changes(seen(promoting, 100), seen(promoting, 0, before=seen(promoting, 100)))) == [
+            "the route gives the canary 0 %"
+        ]
+
+
+def test_time_goes_on_where_a_record_stands_still_and_never_back() -> None:
+    record = replace(a_release().at(10).record, elapsed_seconds=4.0)
+    still = glance(record, a_route(10), True, None, 3.5)
+    assert still.elapsed_seconds == 7.5
+    assert glance(replace(record, elapsed_seconds=5.0), a_route(0), True, still).elapsed_seconds == 7.5
+    assert glance(replace(record, elapsed_seconds=9.0), a_route(0), True, still).elapsed_seconds == 9.0
 
 
 @pytest.mark.parametrize("columns", [200, 80, 40, 20])
