@@ -1,0 +1,42 @@
+"""What a check counts and what it holds for, over whole releases."""
+
+from __future__ import annotations
+
+import pytest
+
+from serinus.analysis.reading import Arm
+from serinus.release.record import State
+from tests.fakes import Incident, Version, a_world
+from tests.moves.driver import release
+from tests.release.builders import a_plan
+
+
+async def test_what_the_canary_served_is_counted_exactly_and_grows_no_more_once_stable_serves() -> None:
+    """The first check of the bake sees the rollout, in which the canary served everything; after it nothing is the canary's."""
+    world = a_world(versions={"v1": Version(), "v2": Version(errors=0.002)}, rollout_seconds=6.0)
+    record = await release(world, a_plan(5, 100, soak=4, bake=12))
+    baking = [seen.tally for _, seen in world.ledger.written if seen.state is State.BAKING]
+    assert record.tally.canary == world.served[Arm.CANARY]
+    assert len({tally.canary for tally in baking}) == 2, "before the first check of the bake, and from it on"
+    assert record.tally.failed_on_canary <= world.failed[Arm.CANARY]
+    assert record.tally.stable > baking[0].stable
+
+
+@pytest.mark.parametrize("baking", [False, True], ids=["at 100 %", "in the bake"])
+async def test_a_limit_that_is_passed_by_the_version_that_serves_all_holds_it_until_the_duration(baking: bool) -> None:
+    """No limit to abort at is reached, and nothing is beside it to compare it with: a person has until then to decide."""
+    world, plan = a_world(), a_plan(50, 100, soak=4, bake=30, duration=120)
+    first: list[float] = []
+
+    def suffer(call: str) -> None:
+        serves = world.stable.version == "v2" if baking else bool(world.routes and world.serving.fraction == 1)
+        if serves and not first:
+            first.append(world.now)
+            world.incidents.append(Incident(world.now, 1e9, 0.03, frozenset({"v2"})))
+
+    world.on_call = suffer
+    record = await release(world, plan)
+    assert (record.state, record.outcome and record.outcome.rule) == (State.ROLLED_BACK, "duration")
+    held = [seen for _, seen in world.ledger.written if "beyond-limit" in seen.held]
+    assert (State.BAKING if baking else State.PHASE) in {seen.state for seen in held}
+    assert held[-1].elapsed_seconds > 100
