@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -152,20 +153,28 @@ async def server(api: str, folders: Folders) -> list[Item]:
 
 
 def versions(server_version: str) -> Item:
-    """Whether client and server go together: a server is as new as its clients, or newer."""
+    """Whether client and server go together: a server may be older than its clients, as far back as its history is whole."""
     from importlib.metadata import version
 
+    from flows.start import OLDEST_SERVER
+
     client = version("prefect")
-    ours, theirs = _release(client), _release(server_version)
-    if theirs[:2] >= ours[:2]:
-        return Item("Prefect client", client)
-    return Item(
-        "Prefect client", f"{client}, newer than its server", f"upgrade the server to {client} or newer", fatal=False
-    )
+    theirs, what = _release(server_version), "Prefect client"
+    mend = f"upgrade the server to {OLDEST_SERVER} or newer"
+    if len(theirs) < 2:
+        return Item(what, f"{client}; the server's version cannot be read: {server_version[:40]!r}", mend)
+    if theirs < _release(OLDEST_SERVER):
+        return Item(
+            what, f"{client}; its server is older than {OLDEST_SERVER}, a release's history has gaps there", mend
+        )
+    if theirs < _release(client):
+        return Item(what, f"{client}, newer than its server: fine from {OLDEST_SERVER} on")
+    return Item(what, client)
 
 
 def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    """Its numbers as far as they are numbers: 3.7 of `3.7.0rc1`."""
+    return tuple(int(part) for part in takewhile(str.isdecimal, version.split(".")[:3]))
 
 
 async def service_items(service: str, folders: Folders) -> list[Item]:

@@ -1,0 +1,36 @@
+"""Which Prefect servers go with this client."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+
+from flows.start import OLDEST_SERVER
+from serinus.cli.doctor import versions
+
+
+@pytest.mark.parametrize("server", [version("prefect"), "3.999.0", "4.0.0", "4.0.0rc1", "4.0.0.dev3+g1a2b"])
+def test_a_server_as_new_as_its_client_is_in_order(server: str) -> None:
+    item = versions(server)
+    assert (item.mark[0], item.found) == ("ok", version("prefect"))
+
+
+def test_an_older_server_is_fine_as_far_back_as_its_history_is_whole() -> None:
+    item = versions(OLDEST_SERVER)
+    assert item.mark[0] == "ok"
+    assert f"newer than its server: fine from {OLDEST_SERVER} on" in item.found
+
+
+@pytest.mark.parametrize("server", ["3.6.13", "3.2.15", "3.1", "2.20.4", "3.6"])
+def test_one_older_than_that_is_a_finding(server: str) -> None:
+    item = versions(server)
+    assert (item.mark[0], item.mend) == ("missing", f"upgrade the server to {OLDEST_SERVER} or newer")
+    assert f"older than {OLDEST_SERVER}" in item.found
+
+
+@pytest.mark.parametrize("server", ["", "garbage", "{}", "x.y.z", "3"])
+def test_a_version_that_cannot_be_read_is_a_finding(server: str) -> None:
+    item = versions(server)
+    assert item.mark[0] == "missing"
+    assert "cannot be read" in item.found
