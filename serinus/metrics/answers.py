@@ -21,6 +21,11 @@ Parse = Callable[[Sequence[Any]], T]
 """How a result becomes a value."""
 
 
+def samples(result: Sequence[Any]) -> int:
+    """How many an answer holds: one a series of an instant vector, every one of a matrix."""
+    return sum(len(series["values"]) if isinstance(series, dict) and "values" in series else 1 for series in result)
+
+
 def vector(result: Sequence[Any]) -> tuple[tuple[Labels, float], ...]:
     """Labels and value of each series of an instant vector."""
     return tuple((dict(series["metric"]), float(series["value"][1])) for series in result)

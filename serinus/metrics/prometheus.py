@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from urllib3.util.retry import Retry
 
 from serinus.analysis.reading import History, Reading
-from serinus.errors import Finding, PlatformError, Unavailable
+from serinus.errors import Finding, PlatformError, Refused, Unavailable
 from serinus.metrics import answers, fitness, questions
 from serinus.metrics.access import Access, BoundedSession, shown
 from serinus.metrics.answers import Parse
@@ -30,6 +30,8 @@ MARGIN_SECONDS = 0.05
 """After a scrape is due, until it is there to read: Envoy's own page takes about 10 ms."""
 HISTORY_PATIENCE = 10
 """A day of figures may take so many times longer than a check's."""
+MOST_SAMPLES = 100_000
+"""Of one answer; a check needs 5,000 at 200 pods. More is a query that was not aggregated."""
 ENOUGH_WINDOWS = 24
 """Two hours of five minutes; less says nothing of how errors clump."""
 NOT_A_NUMBER = (math.nan,)
@@ -161,7 +163,12 @@ class PrometheusMetrics:
 
     def _query(self, query: str, parse: Parse[T], seconds: float) -> tuple[T, tuple[str, ...]]:
         try:
-            return parse(self._library.custom_query(query, timeout=seconds)), self._session.warnings
+            result = self._library.custom_query(query, timeout=seconds)
+            if (many := answers.samples(result)) > MOST_SAMPLES:
+                raise Refused(
+                    f"{self._shown} answered with {many:,} samples where {MOST_SAMPLES:,} are the most: aggregate the query"
+                )
+            return parse(result), self._session.warnings
         except (KeyError, TypeError, ValueError) as cause:
             why = f"{type(cause).__name__} {cause}" if str(cause) else type(cause).__name__
             raise Unavailable(f"{self._shown} does not answer as a Prometheus does: {why[:100]}") from cause

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from serinus.errors import Refused, Unavailable
-from serinus.metrics.prometheus import PrometheusMetrics
+from serinus.metrics.prometheus import MOST_SAMPLES, PrometheusMetrics
 from serinus.metrics.sources import envoy
 from tests.metrics.demanding import NOW, Asked, a_reading, answer, good, part, serving
 
@@ -162,6 +162,45 @@ async def test_a_no_is_refused_with_the_servers_words_and_not_asked_again(status
         with pytest.raises(Refused, match=rf"refuses \({status}\): parse error: unclosed"):
             await metrics(server.url).read()
         assert len(server.seen) == 1
+
+
+def samples(many: int) -> bytes:
+    """An instant vector of so many samples, as short as can be."""
+    one = b'{"metric":{},"value":[1,"1"]}'
+    return b'{"status":"success","data":{"resultType":"vector","result":[' + b",".join([one] * many) + b"]}}"
+
+
+async def test_more_samples_than_any_check_needs_are_refused_and_not_asked_for_again() -> None:
+    with serving(body(200, samples(MOST_SAMPLES + 1))) as server:
+        async with metrics(server.url, timeout_seconds=10.0) as asked:
+            with pytest.raises(Refused, match="answered with 100,001 samples where 100,000 are the most: aggregate"):
+                await asked.read()
+        assert len(server.seen) == 1
+
+
+async def test_samples_of_a_range_count_each() -> None:
+    series = {"metric": {"figure": "requests"}, "values": [[NOW, "1"]] * (MOST_SAMPLES // 2)}
+    with serving(body(200, answer([series] * 2 + [part("now", NOW)]))) as server:
+        async with metrics(server.url, timeout_seconds=2.0) as asked:
+            with pytest.raises(Refused, match="100,001 samples"):
+                await asked.history()
+
+
+async def test_a_threshold_metric_with_too_many_samples_is_its_own_gates_trouble() -> None:
+    def behave(asked: Asked) -> None:
+        good(asked) if asked.query != "q" else asked.say(200, samples(MOST_SAMPLES + 1))
+
+    with serving(behave) as server:
+        async with metrics(server.url, timeout_seconds=10.0, query_gates={"queue": "q"}) as asked:
+            reading = await asked.read()
+            assert math.isnan(reading.queries["queue"][0])
+            assert "100,001 samples" in asked.warnings[0]
+
+
+async def test_as_many_as_are_allowed_are_read() -> None:
+    with serving(lambda asked: good(asked) if asked.query != "q" else asked.say(200, samples(MOST_SAMPLES))) as server:
+        async with metrics(server.url, timeout_seconds=10.0, query_gates={"queue": "q"}) as asked:
+            assert len((await asked.read()).queries["queue"]) == MOST_SAMPLES
 
 
 async def test_what_fails_once_is_asked_again() -> None:
