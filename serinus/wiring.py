@@ -176,7 +176,7 @@ def _metrics(service: str, url: str, target: Target, plan: Plan | None) -> Prome
     phases = (*plan.phases, plan.bake) if plan else ()
     bounds = (bound for phase in phases for gate in phase.gates.rates for bound in (gate.limit, gate.abort))
     edges = {float(bound.bad.removeprefix("slow:")) for bound in bounds if bound and bound.bad.startswith("slow:")}
-    queries = {gate.name: gate.query for phase in phases for gate in phase.gates.queries}
+    queries = plan.queries if plan else {}
     scrape = plan.checks.scrape_seconds if plan else 1.0
     source = sources.envoy(service)
     options = target.telemetry_options

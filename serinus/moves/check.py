@@ -65,9 +65,13 @@ def _newest(engine: Engine) -> bool:
 
 async def _reading(engine: Engine) -> Reading | Outage:
     try:
-        return await engine.ports.metrics.read()
+        reading = await engine.ports.metrics.read()
     except PlatformError as cause:
         return Outage(str(cause))
+    keys = {gate.name: engine.plan.key(gate) for gate in engine.record.current.gates.queries}
+    return replace(
+        reading, queries={name: reading.queries[key] for name, key in keys.items() if key in reading.queries}
+    )
 
 
 async def _troubles(engine: Engine) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ A running release keeps the plan that it was started with. How a user writes it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from serinus.analysis.threshold import Checks, Gates
+from serinus.analysis.threshold import Checks, Gates, QueryGate
 from serinus.release.weight import Weight
 
 
@@ -101,3 +101,16 @@ class Plan:
     on: On
     target: Target
     min_replicas: int = 1
+
+    @property
+    def queries(self) -> Mapping[str, str]:
+        """Every custom query of the release by its key, the bake's too."""
+        return {self.key(gate): gate.query for gate in self._custom()}
+
+    def key(self, gate: QueryGate) -> str:
+        """By which its answers are told apart: its name, as long as every phase asks the same by it."""
+        same = all(other.query == gate.query for other in self._custom() if other.name == gate.name)
+        return gate.name if same else f"{gate.name}: {gate.query}"
+
+    def _custom(self) -> Iterator[QueryGate]:
+        return (gate for phase in (*self.phases, self.bake) for gate in phase.gates.queries)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from serinus.analysis.reading import Arm
+from serinus.analysis.threshold import Gates, QueryGate
 from serinus.release.record import State
 from tests.fakes import Incident, Version, a_world
 from tests.moves.driver import release
@@ -40,3 +43,19 @@ async def test_a_limit_that_is_passed_by_the_version_that_serves_all_holds_it_un
     held = [seen for _, seen in world.ledger.written if "beyond-limit" in seen.held]
     assert (State.BAKING if baking else State.PHASE) in {seen.state for seen in held}
     assert held[-1].elapsed_seconds > 100
+
+
+async def test_a_query_of_one_name_is_asked_as_its_phase_has_it() -> None:
+    world, plan = a_world(), a_plan(50, 100, soak=3, bake=3)
+    first, second = QueryGate("lag", "a", maximum=5), QueryGate("lag", "b", maximum=50)
+    gates = [Gates(queries=(gate,)) for gate in (first, second, second)]
+    phases = tuple(replace(phase, gates=own) for phase, own in zip(plan.phases, gates, strict=False))
+    plan = replace(plan, phases=phases, bake=replace(plan.bake, gates=gates[2]))
+    world.metrics.queries = {plan.key(first): lambda _: (3.0,), plan.key(second): lambda _: (30.0,)}
+    assert (await release(world, plan)).state is State.PROMOTED
+    world.metrics.queries = {plan.key(first): lambda _: (30.0,), plan.key(second): lambda _: (3.0,)}
+    world.versions["v3"] = world.versions["v2"]
+    record = await release(
+        world, replace(plan, version="v3", limits=replace(plan.limits, duration_seconds=60)), name="r2"
+    )
+    assert (record.state, record.outcome and record.outcome.gate) == (State.ROLLED_BACK, "lag")
