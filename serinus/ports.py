@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from serinus.analysis.reading import History, Reading
+from serinus.errors import Finding
 from serinus.release.evidence import Line
 from serinus.release.mark import Mark
 from serinus.release.record import Ask, Foreign, Note, Record
@@ -150,6 +151,10 @@ class Metrics(Protocol):
 
     async def history(self) -> History | None:
         """Stable's own past day; None where it is shorter than two hours."""
+        ...
+
+    async def findings(self) -> tuple[Finding, ...]:
+        """Why a release could not be judged by these metrics, the fatal first; empty where it could. Raises nothing of the server's."""
         ...
 
 

@@ -23,7 +23,8 @@ async def preflight(service: str, before: Moved | None = None) -> State[Moved]:
         before: what was waited for
 
     Returns:
-        `Fit`, with the facts; or `Unfit` with every finding in its message, and the error itself.
+        `Fit`, with the facts and what a person should know of them; or `Unfit` with every finding in its message, and the error
+        itself.
     """
     run = wiring.current()
     try:
@@ -31,5 +32,6 @@ async def preflight(service: str, before: Moved | None = None) -> State[Moved]:
     except PreflightError as error:
         return Failed(name="Unfit", message=str(error), data=error)
     why = f"{service} runs {facts.stable.version} on {facts.stable.replicas} instances; {run.plan.version} exists"
+    why = "; ".join((why, *map(str, facts.notes)))
     fit = told("preflight", Moved(Action(Step.ADVANCE, why), facts=facts))
     return Completed(name="Fit", message=why, data=fit)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from serinus.analysis.reading import Counter, History, Reading
-from serinus.errors import Conflict, Refused, Unavailable
+from serinus.errors import Conflict, Finding, Refused, Unavailable
 from serinus.ports import Kept, Notice, Pod, Route, Side
 from serinus.release.evidence import FIRST, Line
 from serinus.release.mark import Mark
@@ -249,6 +249,8 @@ class FakeMetrics:
         self.queries: dict[str, Callable[[World], tuple[float, ...]]] = {}
         """Answers of threshold metrics, by gate name."""
         self.past: History | None = None
+        self.unfit: tuple[Finding, ...] = ()
+        """What `findings` answers."""
 
     async def read(self) -> Reading:
         await _called(self._world, "metrics.read", Fault.METRICS_DOWN)
@@ -268,6 +270,10 @@ class FakeMetrics:
     async def history(self) -> History | None:
         await _called(self._world, "metrics.history", Fault.METRICS_DOWN)
         return self.past
+
+    async def findings(self) -> tuple[Finding, ...]:
+        await _called(self._world, "metrics.findings")
+        return self.unfit
 
 
 class FakeLedger:

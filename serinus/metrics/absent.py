@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from serinus.analysis.reading import History, Reading
-from serinus.errors import Unavailable
+from serinus.errors import Finding, Unavailable
 
 
 class AbsentMetrics:
@@ -32,3 +32,6 @@ class AbsentMetrics:
 
     async def history(self) -> History | None:
         raise Unavailable(self._why)
+
+    async def findings(self) -> tuple[Finding, ...]:
+        return (Finding(self._why, "metrics", "start what has them, or name it in `telemetry`"),)

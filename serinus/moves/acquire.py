@@ -132,6 +132,7 @@ def _described(plan: Plan, facts: Facts, record: Record) -> dict[str, object]:
         "bake_seconds": plan.bake.soak_seconds,
         "gates": {gate.name: _limits(gate) for gate in plan.phases[-1].gates.rates},
         "run": record.run,
+        **({"notes": [str(note) for note in facts.notes]} if facts.notes else {}),
     }
 
 

@@ -21,11 +21,13 @@ class Facts:
     Args:
         stable, route: as they were found
         template: stable's, with the new version
+        notes: what a release can go on with and a person should know
     """
 
     stable: Side
     route: Route
     template: str
+    notes: tuple[Finding, ...] = ()
 
 
 async def preflight(ports: Ports, plan: Plan) -> Facts:
@@ -48,10 +50,14 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
         findings += _stable_findings(plan, stable)
         asked = ports.workload.template_for(plan.version, stable)
         template = await _try(asked, findings, f"version {plan.version}", "name a version that exists")
-    await _try(ports.metrics.read(), findings, "metrics", "start Prometheus, or mend `telemetry`")
+    notes: tuple[Finding, ...] = ()
+    if await _try(ports.metrics.read(), findings, "metrics", "start Prometheus, or mend `telemetry`"):
+        unfit = await ports.metrics.findings()
+        findings += [finding for finding in unfit if finding.fatal]
+        notes = tuple(finding for finding in unfit if not finding.fatal)
     if findings or route is None or stable is None or template is None:
         raise PreflightError(tuple(findings))
-    return Facts(stable, route, template)
+    return Facts(stable, route, template, notes)
 
 
 async def _try(asked: Awaitable[T], findings: list[Finding], where: str, mend: str) -> T | None:

@@ -1,0 +1,43 @@
+"""What refuses a release before anything is touched, and what only a person is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from serinus.errors import Finding, PreflightError
+from serinus.moves.preflight import preflight
+from serinus.release.evidence import parse
+from tests.fakes import Fault, a_world
+from tests.moves.driver import ports, release
+from tests.release.builders import a_plan
+
+RARE = Finding("the source is scraped every 15 s, not every 1 s", "http://prometheus", "say so in the policy")
+BROKEN = Finding("its query answers 3 series where one is meant", "gate 'lag'", "aggregate it")
+QUIET = Finding("its query answers nothing at the moment", "gate 'lag'", "it must with traffic", fatal=False)
+
+
+async def test_metrics_by_which_nothing_could_be_judged_refuse_it_with_every_finding() -> None:
+    world = a_world()
+    world.metrics.unfit = (RARE, BROKEN, QUIET)
+    with pytest.raises(PreflightError) as refused:
+        await preflight(ports(world), a_plan())
+    assert refused.value.findings == (RARE, BROKEN)
+    assert world.routes == []
+    assert await world.ledger.read() is None
+
+
+async def test_what_is_no_hindrance_is_told_and_kept_in_the_evidence() -> None:
+    world = a_world()
+    world.metrics.unfit = (QUIET,)
+    assert (await preflight(ports(world), a_plan())).notes == (QUIET,)
+    await release(world, a_plan(5, 100, soak=2, bake=2))
+    assert parse((await world.ledger.lines("r1"))[0]).data["notes"] == [str(QUIET)]
+
+
+async def test_metrics_that_do_not_answer_are_one_finding() -> None:
+    world = a_world()
+    world.inject(Fault.METRICS_DOWN)
+    world.metrics.unfit = (RARE,)
+    with pytest.raises(PreflightError) as refused:
+        await preflight(ports(world), a_plan())
+    assert [finding.where for finding in refused.value.findings] == ["metrics"]
