@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,6 +67,14 @@ class Run:
     @property
     def evidence(self) -> Path:
         return self.folders.evidence / f"{self.release}.log"
+
+    def pages(self) -> dict[str, str]:
+        """Where the live figures are, by name; empty where nobody here knows."""
+        with suppress(SerinusError):
+            platform = read_platform(self.folders)
+            if platform:
+                return {"Prometheus": platform.prometheus, "Envoy": platform.envoy_admin}
+        return {}
 
 
 _current: ContextVar[Run] = ContextVar("serinus_run")

@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,7 +21,6 @@ from prefect.settings import get_current_settings
 from prefect.states import Failed
 
 from serinus.errors import SerinusError
-from serinus.local.platform import read_platform
 from serinus.release.record import Record
 from serinus.wiring import Run
 from tasks.books import Books
@@ -46,7 +45,7 @@ class Show:
         """Tags and links, which never change."""
         plan = self._run.plan
         self.books.tags(["canary", f"service:{plan.service}", f"version:{plan.version}"])
-        for name, address in links(self._run).items():
+        for name, address in self._run.pages().items():
             self.books.card(f"{self._slug}-{slug(name)}", "markdown", f"[{name}]({address})", f"{name}: {address}")
 
     def told(self, name: str, moved: Moved, detail: str = "") -> None:
@@ -174,15 +173,6 @@ def key() -> str:
     """What started the run, so that the same start is the same release; empty where nobody said."""
     flow_run = page_run()
     return (flow_run.idempotency_key or "") if flow_run else ""
-
-
-def links(run: Run) -> dict[str, str]:
-    """Where the live figures are."""
-    with suppress(SerinusError):
-        platform = read_platform(run.folders)
-        if platform:
-            return {"Prometheus": platform.prometheus, "Envoy": platform.envoy_admin}
-    return {}
 
 
 def slug(text: str) -> str:
