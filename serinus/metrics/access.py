@@ -11,16 +11,18 @@ import re
 import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
 import urllib3
 from requests.auth import HTTPBasicAuth
 
 from serinus.errors import PlatformError, Refused, Unavailable
+from serinus.redact import redact
 
 LARGEST = 16 * 2**20
 """Bytes of one answer; a check needs about 200 kB at 200 pods."""
@@ -51,10 +53,20 @@ class Access:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
-        proxy_password = urlsplit(self.proxy).password or "" if self.proxy else ""
-        basic = self.basic[1] if self.basic else ""
-        return tuple(filter(None, (self.token, basic, proxy_password, *self.headers.values())))
+        """What must never be shown, each also as it is sent."""
+        pairs = [self.basic or ("", ""), _user(self.proxy)]
+        passwords = [password for _, password in pairs]
+        sent = [b64encode(f"{user}:{password}".encode()).decode() for user, password in pairs if password]
+        return tuple(filter(None, (self.token, *passwords, *sent, *self.headers.values())))
+
+
+def _user(url: str) -> tuple[str, str]:
+    """User and password of an address as they are meant; empty where it has none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return unquote(parts.username or ""), unquote(parts.password or "")
 
 
 def shown(url: str) -> str:
@@ -126,13 +138,17 @@ class BoundedSession(requests.Session):
             user, password = access.basic
             self.auth = HTTPBasicAuth(user.encode(), password.encode())
         self._shown = shown(url)
-        self._secrets = tuple(filter(None, (*access.secrets, urlsplit(url).password)))
+        self._secrets = (*access.secrets, *Access(basic=_user(url)).secrets)
         self._heard = threading.local()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the last answer to this thread warned of, in Prometheus' words."""
         return getattr(self._heard, "warnings", ())
+
+    def hide(self, text: str) -> str:
+        """What the server, or a library, said, without our secrets."""
+        return redact(text, self._secrets)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **how: Any) -> requests.Response:
         """As `requests` has it.
@@ -177,20 +193,18 @@ class BoundedSession(requests.Session):
         if status in REFUSALS:
             raise Refused(f"{self._shown} refuses ({status}): {self._words(told, response)}")
         if 300 <= status < 400:
-            there = shown(response.headers.get("Location", "")) or "nowhere"
+            there = self.hide(shown(response.headers.get("Location", ""))) or "nowhere"
             raise Unavailable(f"{self._shown} sends us on to {there} ({status}); name the address that answers itself")
         if status != 200:
             raise Unavailable(f"{self._shown} answered {status}: {self._words(told, response)}")
         if told.get("status") != "success" or not isinstance(told.get("data"), dict):
             raise Unavailable(f"{self._shown} does not answer as a Prometheus does: {self._words(told, response)}")
         warnings = told.get("warnings")
-        return tuple(map(str, warnings)) if isinstance(warnings, list) else ()
+        return tuple(self.hide(str(warning)) for warning in warnings) if isinstance(warnings, list) else ()
 
     def _words(self, told: Mapping[str, Any], response: requests.Response) -> str:
         """What it said, on one line, short, without our secrets."""
-        text = str(told.get("error") or response.content[:2000].decode(errors="replace"))
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        text = self.hide(str(told.get("error") or response.content[:2000].decode(errors="replace")))
         text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
         return (text if len(text) <= 300 else f"{text[:300]}...") or "nothing"
 

@@ -170,5 +170,5 @@ class PrometheusMetrics:
                 )
             return parse(result), self._session.warnings
         except (KeyError, TypeError, ValueError) as cause:
-            why = f"{type(cause).__name__} {cause}" if str(cause) else type(cause).__name__
-            raise Unavailable(f"{self._shown} does not answer as a Prometheus does: {why[:100]}") from cause
+            why = self._session.hide(f"{type(cause).__name__} {cause}" if str(cause) else type(cause).__name__)
+            raise Unavailable(f"{self._shown} does not answer as a Prometheus does: {why[:100]}") from None

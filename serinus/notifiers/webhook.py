@@ -6,6 +6,8 @@ The address often is the secret (chat services put it into the path), so only it
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Self
 
@@ -14,6 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from serinus.errors import Refused, Unavailable
 from serinus.ports import Notice
+from serinus.redact import redact
 
 ATTEMPTS = 3
 LATER = 429
@@ -68,6 +71,9 @@ class WebhookNotifier:
             raise _Later(f"{self._shown} did not answer within {self._timeout_seconds:g} s") from None
         except httpx.HTTPError as cause:
             raise _Later(f"{self._shown} cannot be reached: {type(cause).__name__}") from None
+        except Exception as cause:  # a library's own words may hold the address, and whoever reads them next prints it
+            why = redact(f"{type(cause).__name__}: {cause}", _secrets(self._url))
+            raise Unavailable(f"{self._shown} cannot be told: {why}") from None
         if response.status_code >= 500 or response.status_code == LATER:
             raise _Later(f"{self._shown} answered {response.status_code}")
         if not response.is_success:
@@ -94,6 +100,14 @@ def parsed(url: str) -> httpx.URL:
     if address.scheme not in ("http", "https") or not address.host or not 0 < (address.port or 80) < 2**16:
         raise Refused("the address of a webhook cannot be used; right would be https://host/path")
     return address
+
+
+def _secrets(url: httpx.URL) -> Iterator[str]:
+    """All of an address but its scheme and host: any part may be what opens it."""
+    yield str(url)
+    yield url.raw_path.decode("ascii")
+    yield from (url.password, *url.params.values(), *url.path.split("/"))
+    yield b64encode(f"{url.username}:{url.password}".encode()).decode("ascii") if url.password else ""
 
 
 def shown(url: httpx.URL) -> str:

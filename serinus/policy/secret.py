@@ -1,19 +1,17 @@
-"""Where a policy names a secret, what it comes to, and how it is kept out of every text.
+"""Where a policy names a secret, and what it comes to.
 
-A policy holds only `${NAME}`; where the values come from (environment, Prefect Secret block) is the caller's part.
+A policy holds only `${NAME}`; where the values come from (environment, Prefect Secret block) is the caller's part, and that no
+foreign text repeats them is `serinus.redact`'s.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
-from urllib.parse import quote
+from collections.abc import Mapping
 
 from serinus.errors import PolicyError, Problem
 
 NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-HIDDEN = "***"
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -43,13 +41,3 @@ def resolve(text: str, secrets: Mapping[str, str], where: str = "", source: str 
         )
         raise PolicyError(source, tuple(problems))
     return NAME.sub(lambda match: secrets[match[1]], text)
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text with every secret shown as `***`, also where it was written for JSON or for an address."""
-    forms = {
-        form for secret in secrets if secret for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""))
-    }
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, HIDDEN)
-    return text

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -11,7 +15,7 @@ from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.metrics.access import Access, shown
 from serinus.metrics.prometheus import PrometheusMetrics
 from serinus.metrics.sources import envoy
-from tests.metrics.demanding import Asked, basic, forward, good, if_it_has, own_ca, serving
+from tests.metrics.demanding import NOW, Asked, a_reading, answer, basic, forward, good, if_it_has, own_ca, serving
 
 SECRET = "s3cr3t-pässword".encode("ascii", "ignore").decode()
 
@@ -118,6 +122,48 @@ async def test_a_secret_that_the_server_repeats_is_not_shown() -> None:
 
     with serving(repeat) as server, pytest.raises(Refused, match=r"refuses \(403\): no right: Bearer \*\*\*"):
         await metrics(server.url, Access(token=SECRET)).read()
+
+
+PASSWORD = 'p"ä/ s'
+SENT = basic("ann", PASSWORD).removeprefix("Basic ")
+WRITTEN = (PASSWORD, SENT, quote(PASSWORD, safe=""), json.dumps(PASSWORD)[1:-1])
+
+
+def garbage(said: str) -> bytes:
+    """A Prometheus's form, and a value that is none: the library's own error repeats it."""
+    return answer([{"metric": {"figure": "now"}, "value": [NOW, said]}])
+
+
+REPEATING: dict[str, Callable[[Asked, str], None]] = {
+    "refuses": lambda asked, said: asked.say(403, said.encode()),
+    "fails": lambda asked, said: asked.say(500, json.dumps({"status": "error", "error": said}).encode()),
+    "sends on": lambda asked, said: asked.say(302, b"", Location=f"http://h/{quote(said)}"),
+    "warns": lambda asked, said: asked.say(200, answer(a_reading(), warnings=[said])),
+    "answers garbage": lambda asked, said: asked.say(200, garbage(said)),
+    "answers no JSON": lambda asked, said: asked.say(200, said.encode()),
+}
+"""Servers that repeat what they were sent wherever they can."""
+
+
+@pytest.mark.parametrize("said", WRITTEN, ids=["plain", "as sent", "in an address", "in JSON"])
+@pytest.mark.parametrize("kind", REPEATING)
+async def test_a_password_that_comes_back_in_any_form_reaches_neither_words_nor_log(
+    kind: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    repeating = REPEATING[kind]
+    with serving(lambda asked: repeating(asked, f"you said {said} to me")) as server:
+        async with metrics(server.url, Access(basic=("ann", PASSWORD))) as asked:
+            try:
+                await asked.read()
+                words = " ".join(asked.warnings)
+                assert words == "you said *** to me"
+            except PlatformError as error:
+                words = "".join(traceback.format_exception(error))
+            words += " ".join(finding.what for finding in await asked.findings())
+    assert server.seen
+    for form in WRITTEN:
+        assert form not in words + caplog.text
 
 
 def test_secrets_are_not_in_the_settings_text() -> None:

@@ -7,8 +7,10 @@ import json
 import logging
 import socket
 import time
+import traceback
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from serinus.errors import Refused, Unavailable
@@ -91,6 +93,20 @@ async def test_nobody_listening() -> None:
         port = taken.getsockname()[1]
     with pytest.raises(Unavailable, match=rf"webhook http://127\.0\.0\.1:{port} cannot be reached: ConnectError"):
         await webhook(f"http://127.0.0.1:{port}").tell(a_notice())
+
+
+async def test_a_librarys_own_words_are_said_without_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = webhook("http://127.0.0.1:1")
+
+    async def fails(request: httpx.Request) -> httpx.Response:
+        raise ValueError(f"cannot use {request.url}, nor {SECRET}, nor {request.headers['Authorization']}")
+
+    monkeypatch.setattr(hook._transport, "handle_async_request", fails)
+    with pytest.raises(Unavailable, match=r"webhook http://127\.0\.0\.1:1 cannot be told: ValueError: cannot") as said:
+        await hook.tell(a_notice())
+    told = "".join(traceback.format_exception(said.value))
+    assert SECRET not in told
+    assert basic("ann", SECRET).removeprefix("Basic ") not in told
 
 
 async def test_what_fails_once_is_sent_again_under_the_same_id() -> None:
