@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from prefect import get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from serinus.errors import Refused, Unavailable
@@ -34,3 +36,12 @@ def asked(what: str, missing: str = "what was asked for is not there") -> Iterat
         raise Refused(f"the Prefect server does not take {what}: {cause.response.text.strip()}") from cause
     except NO_ANSWER as cause:
         raise Unavailable(f"the Prefect server does not answer: {cause or type(cause).__name__}") from cause
+
+
+async def answers(seconds: float) -> bool:
+    """Whether the server that is meant answers now, within so long."""
+    try:
+        async with asyncio.timeout(seconds), get_client() as client:
+            return await client.api_healthcheck() is None
+    except NO_ANSWER:
+        return False

@@ -26,8 +26,10 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, t
 from prefect.states import Pending
 
 from flows.release import release
-from flows.server import NO_ANSWER, asked
+from flows.server import NO_ANSWER, answers, asked
 from serinus.errors import Unavailable
+from tasks.books import Books
+from tasks.show import unsent
 
 log = logging.getLogger("serinus.start")
 DEPLOYMENT = "release/release"
@@ -35,10 +37,11 @@ OLDEST_SERVER = "3.6.14"
 """Of the servers whose history of a release is whole. An older one does not take this client's events."""
 CALL = "serinus.call"
 """Label of a run: which call made it, so that a key that was used before is seen."""
-ASK_SECONDS = 30.0
+ASK_SECONDS, ANSWER_SECONDS, ASK_AGAIN_SECONDS = 30.0, 2.0, 1.0
 END_RETRIES = 12
 END_SECONDS = 90.0
-"""The end of a run is told to a server that was away for a minute; after that its history ends where the server went."""
+GONE_SECONDS = 35.0
+"""The end of a run is told to a server that comes back; one that has not answered for so long is taken to be gone."""
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,17 @@ async def run_here(created: Created) -> State[Any]:
 
     Returns:
         the state in which it ended: `Promoted`, `RolledBack`, `Refused`, `Fenced`, `RollbackFailed`; also where the server is gone
-        and could not be told within `END_SECONDS`.
+        and could not be told.
     """
     over: asyncio.Future[State[Any]] = asyncio.get_running_loop().create_future()
     flow: Flow[..., Any] = _telling(over)
+    cards: list[Books] = []
+    before = unsent.set(cards)
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: END_RETRIES}):
         running = asyncio.create_task(
             run_flow_async(flow, created.run, dict(created.run.parameters), return_type="state")
         )
+    unsent.reset(before)
     first: set[asyncio.Future[Any]] = {running, over}
     try:
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
@@ -123,7 +129,7 @@ async def run_here(created: Created) -> State[Any]:
         running.cancel()
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
     if over.done():
-        await asyncio.wait({running}, timeout=END_SECONDS)
+        await _told(running, cards)
     try:
         return running.result() or over.result()
     except (asyncio.InvalidStateError, *NO_ANSWER) as cause:
@@ -132,6 +138,21 @@ async def run_here(created: Created) -> State[Any]:
         log.warning("%s: the Prefect server was not told how it ended: %s", created.url, cause or "no answer")
         running.cancel()
         return over.result()
+
+
+async def _told(running: asyncio.Task[Any], cards: list[Books]) -> None:
+    """Until the server knows how it ended and has what is to be shown of it, or is gone."""
+    sending = {asyncio.create_task(books.close(END_SECONDS)) for books in cards}
+    pending: set[asyncio.Task[Any]] = {running, *sending}
+    clock = asyncio.get_running_loop().time
+    began = heard = clock()
+    while pending and clock() - began < END_SECONDS and clock() - heard < GONE_SECONDS:
+        _, pending = await asyncio.wait(pending, timeout=ASK_AGAIN_SECONDS)
+        if pending and await answers(ANSWER_SECONDS):
+            heard = clock()
+    for one in sending:
+        one.cancel()
+    await asyncio.gather(*sending, return_exceptions=True)
 
 
 def _telling(over: asyncio.Future[State[Any]]) -> Flow[..., Any]:

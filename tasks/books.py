@@ -43,14 +43,19 @@ class Books:
         self._doubtful: set[str] = set()
         self._work: asyncio.Task[None] | None = None
         self._silent_since: float | None = None
-        self.silent_seconds = 0.0
-        """How long the server has not taken what was sent: what Prefect itself reports of that time may be missing."""
+        self._was_silent_seconds = 0.0
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
         self.may_send = asyncio.Event()
         """Cleared, what is put waits: a server with one writer (SQLite) has something else to do."""
         self.may_send.set()
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the server has not taken what was sent: what Prefect itself reports of that time may be missing."""
+        since = self._silent_since
+        return self._was_silent_seconds + (0.0 if since is None else asyncio.get_running_loop().time() - since)
 
     def put(self, key: str, send: Send) -> None:
         """Send this; whatever waits under the same key is left out."""
@@ -166,7 +171,7 @@ class Books:
     def _heard(self, answered: bool) -> None:
         now = asyncio.get_running_loop().time()
         if self._silent_since is not None:
-            self.silent_seconds += now - self._silent_since
+            self._was_silent_seconds += now - self._silent_since
         self._silent_since = None if answered else now
 
     def _stir(self) -> None:

@@ -29,6 +29,8 @@ from tasks.report import progress, refusal, report, row
 
 LAST_SECONDS = 30.0
 """How long the end of a run waits for its cards; the release has ended before."""
+SOON_SECONDS = 5.0
+"""The same, where somebody else waits on."""
 ROWS = 400
 
 
@@ -88,6 +90,8 @@ class Show:
 
 
 _show: ContextVar[Show | None] = ContextVar("serinus_show", default=None)
+unsent: ContextVar[list[Books] | None] = ContextVar("serinus_unsent", default=None)
+"""Where a run leaves the cards that its server has not taken, to whoever waits for its end anyway; None: nobody does."""
 
 
 @asynccontextmanager
@@ -109,7 +113,16 @@ async def shown(run: Run) -> AsyncIterator[None]:
         _show.reset(token)
         moving.cancel()
         show.end()
+        await _closed(books)
+
+
+async def _closed(books: Books) -> None:
+    waiting = unsent.get()
+    if waiting is None:
         await books.close(LAST_SECONDS)
+    elif not await books.close(SOON_SECONDS):
+        books.open()
+        waiting.append(books)
 
 
 async def _move(show: Show, run: Run) -> None:
@@ -151,7 +164,7 @@ async def refused(service: str, version: str, error: SerinusError) -> RunState[N
         books = Books(flow_run.id)
         problems = [str(problem) for problem in getattr(error, "problems", getattr(error, "findings", (error,)))]
         books.card(f"{slug(service)}-report", "markdown", refusal(service, version, problems), "refused")
-        await books.close(LAST_SECONDS)
+        await _closed(books)
     return Failed(name="Refused", message=str(error))
 
 

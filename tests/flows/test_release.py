@@ -244,7 +244,8 @@ async def test_a_release_that_was_taken_over_ends_fenced(prefect: PrefectServer,
 async def test_a_server_that_stops_in_mid_release_holds_nothing(
     prefect: PrefectServer, over: Make, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.show, "LAST_SECONDS", 80.0)  # the server may take that long to be back on a busy machine
+    monkeypatch.setattr(start, "GONE_SECONDS", 80.0)  # the server may take that long to be back on a busy machine
+    monkeypatch.setattr(start, "END_SECONDS", 110.0)
     release = over()
     release.world.at(10.0, lambda: prefect.signal(number))
     made = await release.created()
@@ -273,9 +274,9 @@ async def test_a_server_that_stops_in_mid_release_holds_nothing(
 async def test_a_server_that_is_gone_for_good_holds_nothing(
     prefect: PrefectServer, over: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "END_SECONDS", 3.0)
+    monkeypatch.setattr(start, "GONE_SECONDS", 3.0)
     monkeypatch.setattr(flows.subflow, "LAST_SECONDS", 1.0)
-    monkeypatch.setattr(tasks.show, "LAST_SECONDS", 3.0)
+    monkeypatch.setattr(tasks.show, "SOON_SECONDS", 1.0)
     release = over()
     release.world.at(10.0, lambda: prefect.signal(signal.SIGKILL))
     try:

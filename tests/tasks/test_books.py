@@ -115,6 +115,7 @@ async def test_a_server_that_hangs_holds_nobody(server: Server, books: Books, mo
     server.up.clear()
     books.card("bar", "progress", 1.0, "")
     assert not await books.close(0.3)
+    assert books.silent_seconds > 0, "also while it lasts: the report names the gap that it is written in"
     server.up.set()
     books.open()
     assert await books.close(5)
