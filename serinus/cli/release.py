@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from serinus.ports import Ports
     from serinus.settings import Folders
 
+HISTORY_SECONDS = 5.0
 ENDED = {"Refused": "refused", "Fenced": "fenced", "RollbackFailed": "rollback failed"}
 """Final states of a run that say more than the record, which may be another's or not written at all."""
 
@@ -67,8 +68,23 @@ async def release(
             out.result(going, f"{run.url}\na worker takes it; `serinus watch {service}` follows it")
             return Code.GOING
         ended = await _followed(out, folders, service, run)
-    out.emit(ended)
+        out.emit(ended)
+        await _history(out, BY_OUTCOME[ended["outcome"]])
     return BY_OUTCOME[ended["outcome"]]
+
+
+async def _history(out: Terminal, code: Code) -> None:
+    """Leave at once where the server does not take what Prefect still has to tell it: the interpreter's own exit waits for minutes."""
+    import os
+    import sys
+
+    from flows.start import history_sent
+
+    if not await history_sent(HISTORY_SECONDS):
+        out.complain("The Prefect server does not take the rest of this run's history: there it is incomplete.", "warn")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _sound(service: str, version: str, policy: Path | None) -> Mapping[str, Any] | None:
