@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
-from serinus.errors import Finding, PlatformError, PreflightError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from serinus.errors import Finding, PlatformError, PreflightError, Unavailable
 from serinus.ports import Ports, Route, Side
 from serinus.release.plan import Plan
 from serinus.release.weight import NOTHING
 
 T = TypeVar("T")
+ATTEMPTS = 3
+"""A platform that is slow once, as where several releases start together, is no reason to refuse one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +41,20 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
     Raises:
         PreflightError: with every finding; nothing was touched
     """
-    findings: list[Finding] = []
-    where = plan.service
-    route = await _try(ports.router.read(), findings, f"route of {where}", "start the router, or create its object")
+    asking = Asking(ports)
+    findings, where = asking.findings, plan.service
+    route = await asking.of(ports.router.read, f"route of {where}", "start the router, or create its object")
     if route is not None:
-        await _try(
-            ports.router.rehearse_close(), findings, f"route of {where}", "without it traffic cannot be returned"
-        )
+        await asking.of(ports.router.rehearse_close, f"route of {where}", "without it traffic cannot be returned")
         findings += _route_findings(plan, route)
-    stable = await _try(ports.workload.stable(), findings, f"stable {where}", "start the service first")
+    stable = await asking.of(ports.workload.stable, f"stable {where}", "start the service first")
     template = None
     if stable is not None:
         findings += _stable_findings(plan, stable)
-        asked = ports.workload.template_for(plan.version, stable)
-        template = await _try(asked, findings, f"version {plan.version}", "name a version that exists")
+        made = partial(ports.workload.template_for, plan.version, stable)
+        template = await asking.of(made, f"version {plan.version}", "name a version that exists")
     notes: tuple[Finding, ...] = ()
-    if await _try(ports.metrics.read(), findings, "metrics", "start Prometheus, or mend `telemetry`"):
+    if await asking.of(ports.metrics.read, "metrics", "start Prometheus, or mend `telemetry`"):
         unfit = await ports.metrics.findings()
         findings += [finding for finding in unfit if finding.fatal]
         notes = tuple(finding for finding in unfit if not finding.fatal)
@@ -60,12 +63,27 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
     return Facts(stable, route, template, notes)
 
 
-async def _try(asked: Awaitable[T], findings: list[Finding], where: str, mend: str) -> T | None:
-    try:
-        return await asked
-    except PlatformError as cause:
-        findings.append(Finding(str(cause), where, mend))
-        return None
+class Asking:
+    """Questions to the platform; what cannot be answered becomes a finding."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self.findings: list[Finding] = []
+
+    async def of(self, ask: Callable[[], Awaitable[T]], where: str, mend: str) -> T | None:
+        """The answer; asked again where none came in time."""
+        again = AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_fixed(1),
+            sleep=self._ports.clock.sleep,
+            reraise=True,
+        )
+        try:
+            return await again(ask)
+        except PlatformError as cause:
+            self.findings.append(Finding(str(cause), where, mend))
+            return None
 
 
 def _route_findings(plan: Plan, route: Route) -> list[Finding]:

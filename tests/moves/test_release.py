@@ -106,6 +106,17 @@ async def test_an_unknown_version_is_refused_and_nothing_touched() -> None:
     assert await world.ledger.read() is None
 
 
+@pytest.mark.parametrize("fault", [Fault.ROUTER_DOWN, Fault.WORKLOAD_DOWN, Fault.METRICS_DOWN])
+async def test_a_platform_that_is_slow_at_the_start_is_asked_again(fault: Fault) -> None:
+    world = a_shop()
+    world.inject(fault, until=1.5)
+    assert (await release(world)).state is State.PROMOTED
+    down = a_shop()
+    down.inject(fault)
+    with pytest.raises(PreflightError, match=str(fault)):
+        await release(down)
+
+
 async def test_a_second_release_is_refused_or_waits() -> None:
     world = a_shop()
     first = await until(world, 5, release(world))
