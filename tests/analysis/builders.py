@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from serinus.analysis import gate
 from serinus.analysis.reading import REQUESTS, TIMED, UNANSWERED, Arm, Counter, History, Outage, Reading, within
@@ -28,14 +29,14 @@ PLAN = Gates((SUCCESS_RATE, ERROR_RATE, SERVER, P50, P99))
 FIRST = Gates((SUCCESS_RATE, NO_ERRORS, SERVER, P50, P99))
 
 
-def every_second(**changes: object) -> Checks:
+def every_second(**changes: Any) -> Checks:
     """The demo's checks: 1 s scrapes, 5 s windows."""
-    return replace(Checks(interval_seconds=1.0, scrape_seconds=1.0, window_seconds=5.0), **changes)  # type: ignore[arg-type]
+    return replace(Checks(interval_seconds=1.0, scrape_seconds=1.0, window_seconds=5.0), **changes)
 
 
-def every_quarter_minute(**changes: object) -> Checks:
+def every_quarter_minute(**changes: Any) -> Checks:
     """The plan's checks: 15 s scrapes, one-minute windows."""
-    return replace(Checks(interval_seconds=15.0, scrape_seconds=15.0, window_seconds=60.0), **changes)  # type: ignore[arg-type]
+    return replace(Checks(interval_seconds=15.0, scrape_seconds=15.0, window_seconds=60.0), **changes)
 
 
 def literally(checks: Checks) -> Checks:
@@ -112,18 +113,18 @@ class Watch:
         self.verdicts.append(verdict)
         return verdict
 
-    def now(self, **changes: object) -> Watch:
-        self.setting = replace(self.setting, **changes)  # type: ignore[arg-type]
+    def now(self, **changes: Any) -> Watch:
+        self.setting = replace(self.setting, **changes)
         return self
 
 
 def at(
-    percent: float | None, gates: Gates = PLAN, checks: Checks | None = None, seconds: float = 3600.0, **more: object
+    percent: float | None, gates: Gates = PLAN, checks: Checks | None = None, seconds: float = 3600.0, **more: Any
 ) -> Setting:
     """The setting of a phase; None: one arm serves all."""
     weight = None if percent is None else percent / 100
     setting = Setting(gates, checks or every_second(), weight, seconds_at_weight=seconds)
-    return replace(setting, **more)  # type: ignore[arg-type]
+    return replace(setting, **more)
 
 
 def watching(service: Service, setting: Setting, history: History | None = None) -> Watch:

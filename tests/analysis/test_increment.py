@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from serinus.analysis.increment import Taken, start, take
 from serinus.analysis.reading import REQUESTS, TIMED, UNANSWERED, Arm, Counter, Reading, within
-from serinus.analysis.state import GateState, Increment
+from serinus.analysis.state import Both, GateState, Increment
 from serinus.analysis.threshold import SERVER_ERRORS
 from tests.analysis.builders import T0, Service
 
@@ -183,7 +183,7 @@ def test_sums_are_conserved_and_increments_never_overlap(steps: list[tuple[str, 
     assert (counted.canary.requests, counted.canary.errors) == (served, failed)
 
 
-def _look(state: GateState, seen: Reading, end: float, counted):  # type: ignore[no-untyped-def]
+def _look(state: GateState, seen: Reading, end: float, counted: Both) -> tuple[GateState, float, Both]:
     step = take(state, seen)
     for name, mark in step.state.marks.items():
         assert mark.at >= state.marks[name].at

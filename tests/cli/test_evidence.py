@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def log(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def verified(*words: str) -> tuple[int, dict[str, object]]:
+def verified(*words: str) -> tuple[int, dict[str, Any]]:
     done = RUN.invoke(app, ["evidence", "verify", *words, "--json"])
     assert "Traceback" not in done.output
     return done.exit_code, json.loads(done.stdout.splitlines()[-1])
@@ -60,7 +61,7 @@ def test_a_changed_line_is_found(log: Path, at: int) -> None:
     log.write_text("\n".join(lines) + "\n")
     code, found = verified("r1")
     assert code == 1
-    assert {"line": at + 2} == {"line": found["faults"][0]["line"]}  # type: ignore[index]
+    assert {"line": at + 2} == {"line": found["faults"][0]["line"]}
 
 
 def test_a_missing_line_and_an_added_one_are_found(log: Path) -> None:

@@ -80,7 +80,9 @@ def test_a_bug_is_one_line_and_its_traceback_is_kept(capsys: pytest.CaptureFixtu
     told = capsys.readouterr().err
     assert "bug in serinus: KeyError" in told
     assert "Traceback" not in told
-    kept = Path(re.search(r"The traceback is in (\S+);", told)[1])  # type: ignore[index]
+    where = re.search(r"The traceback is in (\S+);", told)
+    assert where is not None
+    kept = Path(where[1])
     assert "test_a_bug_is_one_line" in kept.read_text()
     kept.unlink()
 

@@ -36,5 +36,6 @@ async def test_killed_in_mid_release_and_started_again(platform: Ground, shops: 
         assert (await shop.ended()).state is State.ROLLED_BACK
         await shop.whole(before[shop])
         await shop.sound_evidence()
-    assert said["outcome"] in (State.ROLLED_BACK, "fenced"), said
+    # Its traffic is back whoever ends it: itself, the next supervisor's guard before it, or that one after it gave up.
+    assert said["outcome"] in (State.ROLLED_BACK, "fenced", "rollback failed"), said
     print(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,14 +58,14 @@ def test_none_wanted_takes_all_away() -> None:
     st.randoms(use_true_random=False),
 )
 def test_a_change_at_any_moment_keeps_the_lesser_count_serving_and_ends(
-    first: int, changes: list[tuple[str, int]], dice: object
+    first: int, changes: list[tuple[str, int]], dice: Random
 ) -> None:
     here, count = some("a", first), first
     floor = first
     for template, replicas in changes:
         want = wanted(template, replicas)
         floor = min(sum(one.serving for one in here if not one.leaving), replicas)
-        for _ in range(dice.randint(0, 60)):  # type: ignore[attr-defined]
+        for _ in range(dice.randint(0, 60)):
             here, count = moved(want, here, count)
             assert sum(one.serving for one in here if not one.leaving) >= floor
     for _ in range(100):

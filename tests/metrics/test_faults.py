@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,8 @@ TIMEOUT = 0.4
 AT_MOST = 5 * 2 * TIMEOUT
 
 
-def metrics(url: str, **how: object) -> PrometheusMetrics:
-    return PrometheusMetrics(url, envoy("shop"), **({"timeout_seconds": TIMEOUT, "scrape_seconds": 1.0} | how))  # type: ignore[arg-type]
+def metrics(url: str, **how: Any) -> PrometheusMetrics:
+    return PrometheusMetrics(url, envoy("shop"), **({"timeout_seconds": TIMEOUT, "scrape_seconds": 1.0} | how))
 
 
 def body(status: int, text: bytes, **headers: str) -> Callable[[Asked], None]:

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,9 @@ async def shop(started: Shop) -> Shop:
     return started
 
 
-def metrics(prometheus: Prometheus, **how: object) -> PrometheusMetrics:
+def metrics(prometheus: Prometheus, **how: Any) -> PrometheusMetrics:
     settled = {"scrape_seconds": prometheus.scrape_seconds, "timeout_seconds": 5.0} | how
-    return PrometheusMetrics(prometheus.url, envoy(SERVICE), **settled)  # type: ignore[arg-type]
+    return PrometheusMetrics(prometheus.url, envoy(SERVICE), **settled)
 
 
 def figures(reading: Reading, arm: Arm) -> dict[str, float]:
