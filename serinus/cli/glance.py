@@ -56,7 +56,7 @@ class Glance:
         elapsed_seconds: since the release began; goes on where its record stands still, and never back
         left_seconds: if every check passes from now on
         waits_for: what has to come before the next step
-        verdict, because: of this phase's last check and its sentence, empty before the first
+        verdict, because: of this phase's last check, and its sentence; of a HOLD its reason's name first; empty before the first
         why: how it ended
     """
 
@@ -168,7 +168,7 @@ def glance(
         left_seconds=left_seconds(record),
         waits_for=_waits_for(record, check) if check or not same else same.waits_for,
         verdict=str(check.get("verdict", "")) if check else (same.verdict if same else ""),
-        because=str(check.get("why", "")) if check else (same.because if same else ""),
+        because=_because(check) if check else (same.because if same else ""),
         paused=record.paused,
         late=record.late,
         run=record.run,
@@ -193,6 +193,12 @@ def _at_start(before: Glance | None, same: Glance | None, arm: str) -> Count:
 
 def _last_check(record: Record) -> dict[str, Any] | None:
     return next((dict(line.data) for line in reversed(record.lines) if line.kind == "check"), None)
+
+
+def _because(check: dict[str, Any]) -> str:
+    """Its sentence; a HOLD's rule is the reason's name, and has a deadline of its own."""
+    why, rule = str(check.get("why", "")), str(check.get("rule", ""))
+    return f"{rule}: {why}" if rule and check["verdict"] == "HOLD" else why
 
 
 def _share(canary: Count, stable: Count) -> float | None:
@@ -228,7 +234,7 @@ def changes(before: Glance | None, now: Glance) -> Iterator[str]:
     """A sentence for each thing that a person who reads line by line wants to know; none where nothing happened."""
     if before is None or before.release != now.release:
         yield f"{now.service} {now.version}: release {now.release}" + (f", {now.run}" if now.run else "")
-        before = replace(now, state=State.STARTING, phase=0, told_percent=None, paused=False, late=False, verdict="")
+        before = replace(now, state=State.STARTING, phase=0, told_percent=0.0, paused=False, late=False, verdict="")
     if now.verdict not in ("", "PASS") and (now.verdict, now.phase) != (before.verdict, before.phase):
         yield f"{now.verdict}: {now.because}"
     if now.verdict == "PASS" and before.verdict not in ("", "PASS"):

@@ -93,6 +93,20 @@ def test_holds_pauses_and_lateness_are_told_once() -> None:
     assert "late" in next(changes(calm, seen(replace(record, late=True), before=calm)))
 
 
+def test_a_hold_is_told_by_its_reasons_name() -> None:
+    record = a_release().at(10).record
+    calm = seen(checked(record, "PASS", "fine"))
+    check = {"verdict": "HOLD", "rule": "shared-incident", "why": "error_rate 20 % > 5 %, and stable 19 % > 1 %"}
+    held = seen(record.say("2026-01-01T00:00:00Z", 1.0, "check", **check), before=calm)
+    assert list(changes(calm, held)) == ["HOLD: shared-incident: error_rate 20 % > 5 %, and stable 19 % > 1 %"]
+
+
+def test_a_route_that_gives_a_new_release_nothing_yet_is_no_news() -> None:
+    starting = replace(a_release().record, state=State.STARTING)
+    told = list(changes(None, seen(starting, 0)))
+    assert [line.split(":")[0] for line in told] == ["shop v2", "starting"]
+
+
 def test_the_end_is_told_with_its_reason() -> None:
     record = a_release().at(10).record
     ended = replace(record, state=State.ROLLED_BACK, ended=True, outcome=Outcome("31 % > 5 %", "error_rate"))
