@@ -17,6 +17,18 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+SERVERS = ("standing", "platform", "prefect_server")
+"""Fixtures that start servers once for several files."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the same servers go to one worker, one after the other; each worker would start servers of its own."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("real"):
+            shared = next((name for name in SERVERS if name in item.fixturenames), str(item.path))
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
     """A state folder of this test's own."""
