@@ -12,9 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """`SERINUS_STATE`, `SERINUS_API`: see `docs/local.md`."""
+    """`SERINUS_STATE`, `SERINUS_API`: see `docs/local.md`. Empty is unset, as the shell's `NAME=` means it."""
 
-    model_config = SettingsConfigDict(env_prefix="SERINUS_")
+    model_config = SettingsConfigDict(env_prefix="SERINUS_", env_ignore_empty=True)
 
     state: Path | None = None
     api: str = ""
