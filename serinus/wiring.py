@@ -1,6 +1,7 @@
 """The only place where adapters are chosen, from policy and settings.
 
 `enter` opens them for one run and hands them on in a ContextVar, so that tasks and subflows take names only. No logic of a release.
+Metrics, webhooks and policies are imported where they are opened: an abort needs none of them, and waits for no import.
 """
 
 from __future__ import annotations
@@ -14,24 +15,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serinus.clock import SystemClock
 from serinus.errors import Finding, PolicyError, PreflightError, Problem, SerinusError
 from serinus.ledgers.file import FileLedger
 from serinus.local.platform import read_platform
-from serinus.metrics import sources
 from serinus.metrics.absent import AbsentMetrics
-from serinus.metrics.access import Access
-from serinus.metrics.prometheus import PrometheusMetrics
 from serinus.moves.engine import Engine
 from serinus.moves.look import Guard
 from serinus.notifiers.log import LogNotifier
 from serinus.notifiers.several import SeveralNotifiers
-from serinus.notifiers.webhook import WebhookNotifier
-from serinus.policy.load import by_name, parse, read
 from serinus.policy.secret import resolve
-from serinus.policy.settle import to_plan
 from serinus.ports import Metrics, Notifier, Ports
 from serinus.release.plan import Plan, Target
 from serinus.release.record import Foreign
@@ -39,6 +34,10 @@ from serinus.routers.envoy import EnvoyRouter
 from serinus.settings import Folders
 from serinus.stores import process
 from serinus.workloads.local import LocalWorkload
+
+if TYPE_CHECKING:
+    from serinus.metrics.access import Access
+    from serinus.metrics.prometheus import PrometheusMetrics
 
 LOCAL = Target("local", "envoy", "envoy")
 """What a service of the local platform runs on where nobody says more."""
@@ -108,6 +107,8 @@ def plan_of(service: str, version: str, policy: Mapping[str, Any] | None) -> Pla
     Raises:
         PolicyError: with every problem; nothing was touched
     """
+    from serinus.policy.load import by_name, parse, read, to_plan
+
     chosen = read(by_name(service)) if policy is None else parse(policy)
     plan = to_plan(chosen, version)
     if plan.service != service:
@@ -157,7 +158,7 @@ async def resume(service: str, folders: Folders | None = None) -> AsyncIterator[
 
 @asynccontextmanager
 async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -> AsyncIterator[Ports]:
-    """One service's world. Without a plan as the local platform has it: for guard, status and abort, which need no metrics.
+    """One service's world, whole: for a release, and without a plan, as the local platform has it, for its guard.
 
     Raises:
         PreflightError: a release is planned, and no local platform runs in this folder
@@ -165,9 +166,6 @@ async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -
     target = plan.target if plan else LOCAL
     platform = read_platform(folders)
     async with AsyncExitStack() as stack:
-        admin = platform.envoy_admin if platform else None
-        router = EnvoyRouter(folders, service, admin)
-        stack.push_async_callback(router.aclose)
         url = target.telemetry_options.get("url", platform.prometheus if platform else "")
         if plan and not url:
             finding = Finding(f"no local platform runs in {folders.state}", service, "start it: serinus local up")
@@ -176,11 +174,28 @@ async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -
         known: PrometheusMetrics | AbsentMetrics = _metrics(service, url, target, plan) if url else absent
         metrics: Metrics = await stack.enter_async_context(known)
         notifier = await _notifier(stack, target.notify or ("log",))
-        workload, ledger = LocalWorkload(folders, service), FileLedger(folders, service)
-        yield Ports(router, workload, metrics, ledger, notifier, SystemClock())
+        yield _ports(stack, service, folders, metrics, notifier)
+
+
+@asynccontextmanager
+async def open_to_ask(service: str, folders: Folders) -> AsyncIterator[Ports]:
+    """Record, route and workload of a service, for who looks at a release or asks something of it: no metrics, no notices."""
+    async with AsyncExitStack() as stack:
+        yield _ports(stack, service, folders, AbsentMetrics("nobody asked for them"), LogNotifier())
+
+
+def _ports(stack: AsyncExitStack, service: str, folders: Folders, metrics: Metrics, notifier: Notifier) -> Ports:
+    platform = read_platform(folders)
+    router = EnvoyRouter(folders, service, platform.envoy_admin if platform else None)
+    stack.push_async_callback(router.aclose)
+    workload, ledger = LocalWorkload(folders, service), FileLedger(folders, service)
+    return Ports(router, workload, metrics, ledger, notifier, SystemClock())
 
 
 def _metrics(service: str, url: str, target: Target, plan: Plan | None) -> PrometheusMetrics:
+    from serinus.metrics import sources
+    from serinus.metrics.prometheus import PrometheusMetrics
+
     phases = (*plan.phases, plan.bake) if plan else ()
     bounds = (bound for phase in phases for gate in phase.gates.rates for bound in (gate.limit, gate.abort))
     edges = {float(bound.bad.removeprefix("slow:")) for bound in bounds if bound and bound.bad.startswith("slow:")}
@@ -198,6 +213,8 @@ def access(options: Mapping[str, str]) -> Access:
     Raises:
         PolicyError: a name that is not set
     """
+    from serinus.metrics.access import Access
+
     known = {key: resolve(value, os.environ, f"telemetry.prometheus.{key}") for key, value in options.items()}
     user = known.get("basic.user")
     return Access(
@@ -215,6 +232,8 @@ async def _notifier(stack: AsyncExitStack, addresses: tuple[str, ...]) -> Notifi
         if address == "log":
             told.append(LogNotifier())
         else:
+            from serinus.notifiers.webhook import WebhookNotifier
+
             told.append(await stack.enter_async_context(WebhookNotifier(resolve(address, os.environ, "notify"))))
     return SeveralNotifiers(*told)
 

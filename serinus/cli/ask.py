@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 async def abort(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
     """End the live release: all traffic to stable now."""
     from serinus.settings import Folders
-    from serinus.wiring import open_ports
+    from serinus.wiring import open_to_ask
 
     folders = Folders.resolve()
     known(service, folders)
-    async with open_ports(service, folders) as ports:
+    async with open_to_ask(service, folders) as ports:
         return await _abort(Terminal(as_json), ports, service, why)
 
 
@@ -87,11 +87,11 @@ async def rollback(context: typer.Context, service: Service, why: Why = "", as_j
 async def _ask(out: Terminal, service: str, wanted: Verb, why: str, despite_gate: bool = False) -> Code:
     from serinus.moves.ask import ask, new_ask
     from serinus.settings import Folders
-    from serinus.wiring import open_ports
+    from serinus.wiring import open_to_ask
 
     folders = Folders.resolve()
     known(service, folders)
-    async with open_ports(service, folders) as ports:
+    async with open_to_ask(service, folders) as ports:
         await _needs_live(ports, service)
         release = await ask(ports, new_ask(wanted, who(), why, despite_gate=despite_gate))
     asked = {"service": service, "release": release, "asked": str(wanted), "who": who(), "why": why}

@@ -28,12 +28,12 @@ async def status(
     """Show what serves now, and where the release stands."""
     from serinus.cli.follow import look
     from serinus.settings import Folders
-    from serinus.wiring import open_ports
+    from serinus.wiring import open_to_ask
 
     out = Terminal(as_json)
     found = []
     for name in known(service, Folders.resolve()):
-        async with open_ports(name, Folders.resolve()) as ports:
+        async with open_to_ask(name, Folders.resolve()) as ports:
             seen = await look(ports)
         found.append(described(name, seen))
         told(out, name, seen)
@@ -49,11 +49,11 @@ async def watch(context: typer.Context, service: Service, as_json: Json = False)
     from serinus.moves.summary import summary
     from serinus.release.record import Record
     from serinus.settings import Folders
-    from serinus.wiring import open_ports
+    from serinus.wiring import open_to_ask
 
     out, folders = Terminal(as_json), Folders.resolve()
     known(service, folders)
-    async with open_ports(service, folders) as ports:
+    async with open_to_ask(service, folders) as ports:
         if not isinstance((await look(ports)).record, Record):
             raise Usage(f"{service} has never had a release; `serinus release {service} VERSION` starts one.")
         with View(out) as view:

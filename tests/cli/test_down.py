@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -47,6 +49,20 @@ def test_nothing_can_be_asked_of_what_is_over(words: list[str]) -> None:
     refused = RUN.invoke(app, words)
     assert refused.exit_code == 2
     assert "r1" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [["abort", "shop"], ["pause", "shop"], ["status", "shop"]], ids=" ".join)
+def test_who_looks_or_asks_waits_for_no_import_of_prefect_or_of_metrics(words: list[str]) -> None:
+    code = (
+        f"import sys; sys.argv=['serinus', *{words!r}]\n"
+        "from serinus.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'prefect', 'kubernetes', 'numpy', 'pandas', 'requests', 'prometheus_api_client', 'tenacity', 'ruamel'}\n"
+        "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_another_service_is_not_known() -> None:
