@@ -39,9 +39,20 @@ def new(help_text: str) -> typer.Typer:
 app = new("Canary releases that give the traffic back.")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"serinus {version('serinus')}")
+        raise typer.Exit()
+
+
 @app.callback()
 def common(
     context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of whatever goes wrong.")] = False,
 ) -> None:
     """Canary releases: a new version to a few percent, then everyone, taken back before users notice."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from serinus.cli.exit_code import Code
+from serinus.cli.failure import placed
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, verb
 from serinus.errors import PolicyError, Problem
@@ -37,11 +38,8 @@ def check(
 
 
 def _said(out: Terminal, file: Path, problem: Problem, style: str) -> dict[str, Any]:
-    """Say one problem as `file:line: key: found; right`, as compilers do; for programs its parts."""
-    at = f"{file}:{problem.line}" if problem.line else str(file)
-    key = f"{problem.where}: " if problem.where else ""
-    note = "warning: " if style == "warn" else ""
-    out.say(f"{at}: {note}{key}{problem.found}; {problem.right}", style)
+    """Say one problem; for programs its parts."""
+    out.say(placed(str(file), problem, "warning: " if style == "warn" else ""), style)
     return {
         "file": str(file),
         "line": problem.line,

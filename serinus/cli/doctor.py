@@ -179,6 +179,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 async def service_items(service: str, folders: Folders) -> list[Item]:
     """Its policy is sound, its route can be read and closed, its metrics can judge a release, and nothing is left over."""
+    from serinus.cli.failure import placed
     from serinus.cli.follow import look
     from serinus.errors import PolicyError, PreflightError
     from serinus.wiring import open_ports, plan_of
@@ -188,9 +189,8 @@ async def service_items(service: str, folders: Folders) -> list[Item]:
         plan = plan_of(service, "doctor", None)
         items.append(Item(f"{service}: policy", "in order"))
     except PolicyError as cause:
-        items.append(
-            Item(f"{service}: policy", str(cause), "mend it, or name one: serinus release --policy", fatal=False)
-        )
+        wrong = "\n          ".join(placed(cause.source, problem) for problem in cause.problems)
+        items.append(Item(f"{service}: policy", wrong, "mend it, or name one: serinus release --policy", fatal=False))
     try:
         async with open_ports(service, folders, plan) as ports:
             seen = await look(ports)

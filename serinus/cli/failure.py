@@ -18,6 +18,7 @@ from serinus.errors import (
     PlatformError,
     PolicyError,
     PreflightError,
+    Problem,
     Refused,
     RollbackError,
     SerinusError,
@@ -48,7 +49,7 @@ def report(cause: BaseException, out: Terminal, debug: bool) -> Code:
 def _told(cause: BaseException) -> tuple[Code, str, tuple[str, ...], dict[str, Any]]:
     match cause:
         case PolicyError():
-            shown = tuple(f"{cause.source}: {problem}" for problem in cause.problems)
+            shown = tuple(placed(cause.source, problem) for problem in cause.problems)
             count = "one problem" if len(shown) == 1 else f"{len(shown)} problems"
             return Code.WRONG, "policy", (f"The policy has {count}; nothing was touched.", *shown), _problems(cause)
         case Usage():
@@ -73,6 +74,13 @@ def _told(cause: BaseException) -> tuple[Code, str, tuple[str, ...], dict[str, A
         case _:
             told = " ".join(str(cause).split())[:300]
             return Code.UNEXPECTED, "bug", (f"This is a bug in serinus: {type(cause).__name__}: {told}",), {}
+
+
+def placed(source: str, problem: Problem, note: str = "") -> str:
+    """One problem of a policy as `file:line: key: found; right`, as compilers do, so that editors and terminals lead there."""
+    at = f"{source}:{problem.line}" if problem.line else source
+    key = f"{problem.where}: " if problem.where else ""
+    return f"{at}: {note}{key}{problem.found}; {problem.right}"
 
 
 def _problems(cause: PolicyError) -> dict[str, Any]:

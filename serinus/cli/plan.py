@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serinus.cli.exit_code import Code
-from serinus.cli.failure import Usage
+from serinus.cli.failure import Usage, placed
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, verb
 
@@ -38,11 +38,11 @@ def plan(
     explained = explain(read(file), version, rate or None)
     out.emit(asdict(explained))
     if not as_json:
-        _draw(out, explained)
+        _draw(out, file, explained)
     return Code.DONE
 
 
-def _draw(out: Terminal, explained: Explanation) -> None:
+def _draw(out: Terminal, file: Path, explained: Explanation) -> None:
     from serinus.policy.unit import show_seconds
 
     counted = explained.requests_per_second is not None
@@ -60,7 +60,7 @@ def _draw(out: Terminal, explained: Explanation) -> None:
     for sentence in explained.idle:
         out.say(f"idle         {sentence}", "dim")
     for warning in explained.warnings:
-        out.say(f"warning      {warning}", "warn")
+        out.say(f"warning      {placed(str(file), warning)}", "warn")
     _settings(out, explained)
 
 

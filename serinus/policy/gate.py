@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from serinus.policy import unit
-from serinus.policy.value import Duration, Part, Percent, Span, wrong
+from serinus.policy.value import Duration, Latency, Part, Percent, wrong
 
 LATENCY = re.compile(r"latency_p([1-9]\d?(?:\.\d{1,3})?)", re.ASCII)
 """Latency gates bear their quantile in their name: `latency_p99`, `latency_p99.9`."""
@@ -44,9 +44,9 @@ class SuccessGate(Part):
 class LatencyGate(Part):
     """The quantile in the gate's name takes at most so long."""
 
-    max: Span | None = None
+    max: Latency | None = None
     """Beyond it a window has failed."""
-    abort_above: Span | None = None
+    abort_above: Latency | None = None
     """Beyond it the release is taken back at once."""
     warm_up: Duration | None = None
     """How long after a weight change this gate is not asked; default `checks.warm_up`."""

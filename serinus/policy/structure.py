@@ -33,6 +33,11 @@ RIGHT = {
     "union_tag_invalid": "write one of the known words",
 }
 """What would be right, by pydantic's type of error; other types say it themselves."""
+BUILT: Mapping[Location, str] = {
+    ("workload",): "write `local`: no other workload is built yet",
+    ("router",): "write `envoy`: no other router is built yet",
+}
+"""What would be right where a platform is named that is still to come."""
 
 
 def examined(data: Mapping[str, Any]) -> tuple[Content, tuple[Problem, ...], frozenset[str]]:
@@ -88,6 +93,8 @@ def _problem(error: ErrorDetails) -> Problem:
         return Problem(where, "is missing", f"add it: {_describe(loc)}")
     if kind == "extra_forbidden":
         return unknown_key(loc, _keys(loc[:-1]))
+    if loc in BUILT:
+        return Problem(where, shown(error["input"]), BUILT[loc])
     secret = {"token", "password", "headers"} & set(map(str, loc))
     found = "a value of another kind" if secret else shown(error["input"])
     if "expected" in given:
@@ -107,6 +114,8 @@ def unknown_key(location: Location, known: Sequence[str]) -> Problem:
     guess = nearest(key, known)
     if guess:
         return Problem(where, f"`{key}` is not a known key", f"did you mean `{guess}`?")
+    if location[:-1] in BUILT:
+        return Problem(where, f"`{key}` is not a known key", BUILT[location[:-1]])
     listed = ", ".join(known) if known else "no keys at all"
     return Problem(where, f"`{key}` is not a known key", f"this version knows {listed}")
 

@@ -68,6 +68,18 @@ def seconds(value: Any) -> float:
     return round(total, 6)
 
 
+def latency(value: Any) -> float:
+    """A duration that a request takes, in seconds: a bare number of some size was meant in milliseconds.
+
+    Raises:
+        UnitError: as `seconds`
+    """
+    number = _bare(value)
+    if number is not None and float(number) >= 10:
+        raise UnitError(f"{shown(value)} has no unit", f"write {number}ms")
+    return seconds(value)
+
+
 def percent(value: Any) -> float:
     """A percentage such as `5%` or `0.1%`, in percent.
 

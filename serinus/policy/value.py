@@ -45,6 +45,8 @@ Duration = Annotated[float, _reader(unit.seconds, 0, 1e12, ""), _DURATION]
 """Seconds, 0 allowed."""
 Span = Annotated[float, _reader(unit.seconds, 0.001, 1e12, "write a duration above zero, such as 15s"), _DURATION]
 """Seconds, above 0."""
+Latency = Annotated[float, _reader(unit.latency, 0.001, 1e12, "write a duration above zero, such as 500ms"), _DURATION]
+"""Seconds that a request takes, above 0."""
 Percent = Annotated[float, _reader(unit.percent, 0, 100, "write 0% to 100%"), _PERCENT]
 """Percent, 0 to 100."""
 Portion = Annotated[float, _reader(unit.percent, 0, 1000, "write 0% to 1000%"), _PERCENT]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
@@ -58,6 +59,11 @@ def test_what_is_no_command_is_refused(words: tuple[str, ...]) -> None:
     refused = RUN.invoke(app, list(words))
     assert refused.exit_code == 2
     assert "Traceback" not in refused.output
+
+
+def test_it_says_its_version() -> None:
+    said = RUN.invoke(app, ["--version"])
+    assert (said.exit_code, said.stdout) == (0, f"serinus {version('serinus')}\n")
 
 
 def test_a_misspelt_verb_is_answered_with_the_right_one() -> None:

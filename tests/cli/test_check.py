@@ -43,6 +43,13 @@ def test_every_problem_has_file_and_line(wrong: Path) -> None:
     assert f"{SHOP}: in order" in checked.stdout
 
 
+def test_every_verb_names_the_place_as_a_terminal_can_follow_it(wrong: Path) -> None:
+    for words in (["plan", str(wrong)], ["release", "shop", "v2", "--policy", str(wrong)]):
+        refused = RUN.invoke(app, words)
+        assert refused.exit_code == 2
+        assert f"{wrong}:5: phases[0].soak" in refused.stderr
+
+
 def test_programs_read_the_same(wrong: Path) -> None:
     checked = RUN.invoke(app, ["check", str(wrong), SHOP, "--json"])
     answer = json.loads(checked.stdout.splitlines()[-1])

@@ -69,7 +69,7 @@ def test_mistakes_faults_and_bugs_read_differently(capsys: pytest.CaptureFixture
 def test_every_problem_of_a_policy_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     report(POLICY, Terminal(as_json=True), debug=False)
     told = capsys.readouterr()
-    assert "line 3: bake: is 8; write 8s" in told.err
+    assert "shop.yaml:3: bake: is 8; write 8s" in told.err
     assert [problem["line"] for problem in json.loads(told.out)["problems"]] == [3, None]
 
 

@@ -40,15 +40,24 @@ def test_a_required_key_misspelt_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "known"),
     [
-        ("workload", {"kubernetes": {"namespace": "shop"}}, "this version knows local, min_replicas"),
-        ("router", {"contour": {"proxy": "shop"}}, "this version knows envoy"),
+        ("workload", {"kubernetes": {"namespace": "shop"}}, "write `local`: no other workload is built yet"),
+        ("workload", "kubernetes", "write `local`: no other workload is built yet"),
+        ("router", "istio", "write `envoy`: no other router is built yet"),
+        ("router", {"contour": {"proxy": "shop"}}, "write `envoy`: no other router is built yet"),
         ("comparison", {}, "this version knows service, workload"),
     ],
 )
 def test_what_is_not_built_is_said_so(key: str, value: Any, known: str) -> None:
     problem = the_problem(**{key: value})
-    assert "is not a known key" in problem.found
     assert problem.right.startswith(known)
+
+
+@pytest.mark.parametrize(
+    ("number", "right"), [(500, "write 500ms"), ("500", "write 500ms"), (2, "write 2s, 2m or 2ms")]
+)
+def test_a_bare_latency_was_meant_in_milliseconds(number: Any, right: str) -> None:
+    problem = the_problem(gates={"error_rate": {"max": "1%"}, "latency_p99": {"max": number}})
+    assert (problem.where, problem.right) == ("gates.latency_p99.max", right)
 
 
 def test_what_is_missing_is_described() -> None:
