@@ -43,6 +43,7 @@ async def abort(ports: Ports, who: str, why: str = "", *, timing: Timing = LOCAL
 
     Raises:
         Refused: there is nothing to abort
+        PlatformError: neither could the route be closed nor the owner be asked
     """
     asked: BaseException | str = ""
     route = await ports.router.read()
@@ -56,6 +57,6 @@ async def abort(ports: Ports, who: str, why: str = "", *, timing: Timing = LOCAL
     [asked] = await asyncio.gather(ask(ports, new_ask(Verb.ABORT, who, why)), return_exceptions=True)
     if isinstance(asked, Refused) and route.mark is None:
         raise asked
-    if isinstance(asked, BaseException) and not isinstance(asked, PlatformError):
+    if isinstance(asked, BaseException) and (closed is None or not isinstance(asked, PlatformError)):
         raise asked
     return closed

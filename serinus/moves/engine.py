@@ -133,9 +133,11 @@ class Engine:
                 return self._record
             except Conflict:
                 theirs = await self._read()
-                if theirs.beat == wanted.beat and theirs.head == wanted.head:
-                    return self._record  # our own write, whose answer was lost
-                wanted = replace(wanted, inbox=(*wanted.inbox, *self._unheard(theirs)))
+                if _same(theirs, wanted):  # our own write, whose answer was lost
+                    self._accept(self._kept)
+                    return self._record
+                beat = max(wanted.beat, theirs.beat + 1)  # an earlier one of ours may have landed: this one says more
+                wanted = replace(wanted, beat=beat, inbox=_with(wanted.inbox, self._unheard(theirs)))
         raise Unavailable(f"the record of {self.plan.service} is written by others faster than it can be read")
 
     async def _read(self) -> Record:
@@ -165,11 +167,11 @@ class Engine:
         """Read the record; what was newly asked in its inbox is taken in, with a line of evidence each."""
         new = self._unheard(await self._read())
         if new:
-            heard = replace(self._record, inbox=(*self._record.inbox, *new))
+            heard = replace(self._record, inbox=_with(self._record.inbox, new))
             for ask in new:
                 heard = self.say("ask", heard, verb=ask.verb, who=ask.who, why=ask.why, claimed=not ask.verified)
-            self._heard |= {ask.id for ask in new}
             await self.write(asked(heard))
+            self._heard |= {ask.id for ask in new}  # not before: what could not be written is heard again
         return self._record
 
     def remember(self, record: Record) -> None:
@@ -219,3 +221,14 @@ class Engine:
     def silent_seconds(self) -> float:
         """Since the last write of the record that was acknowledged: at `dead_seconds` others may take over."""
         return self.ports.clock.monotonic() - self.acknowledged
+
+
+def _with(inbox: tuple[Ask, ...], more: tuple[Ask, ...]) -> tuple[Ask, ...]:
+    """Each ask once."""
+    there = {ask.id for ask in inbox}
+    return (*inbox, *(ask for ask in more if ask.id not in there))
+
+
+def _same(theirs: Record, wanted: Record) -> bool:
+    """Nothing but what others may have asked meanwhile sets them apart."""
+    return replace(theirs, inbox=()) == replace(wanted, inbox=())

@@ -74,6 +74,9 @@ async def _roll_out(engine: Engine, canary: Side | None) -> Action | None:
     if not noted:
         if canary is None:
             return Action(Step.ROLL_BACK, "the canary workload is gone", "pods", "gone")
+        # Between reading stable and writing it: whoever took over while this process stood still fences it here, and a later
+        # take-over has changed what was read.
+        await engine.write(engine.record)
         try:
             stable = await workload.put_stable(canary.template, Note(record.release, record.token, NEW), stable)
         except Conflict:

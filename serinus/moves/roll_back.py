@@ -6,15 +6,16 @@ Whatever was reached: where stable may have been touched, `undo` does its part. 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 
 from serinus.analysis.reading import REQUESTS, Arm
 from serinus.errors import Conflict, Fenced, PlatformError
 from serinus.moves.close import close_held
 from serinus.moves.engine import Engine
-from serinus.moves.hold import hold
+from serinus.moves.hold import tick
 from serinus.moves.undo import touches_stable, undo
-from serinus.release.lifecycle import Action, Step
+from serinus.release.lifecycle import Action
 from serinus.release.record import Outcome, Record, State
 
 log = logging.getLogger("serinus.roll_back")
@@ -82,25 +83,34 @@ async def retire_canary(engine: Engine) -> None:
 
 
 async def _drain(engine: Engine) -> None:
-    """Until no canary request was seen for a while; figures that do not come only cost the whole time allowed."""
+    """Until no canary request was seen for a while; figures that do not come only cost the whole time allowed.
+
+    What is asked meanwhile waits: a canary that still answers somebody is not removed the sooner for it.
+    """
     clock, timing = engine.ports.clock, engine.timing
-    seen: list[float] = [-1.0, clock.monotonic()]
+    until = clock.monotonic() + timing.drain_at_most_seconds
+    served, since = -1.0, clock.monotonic()
+    while True:
+        await tick(engine)
+        with suppress(PlatformError):
+            seen = await _served(engine)
+            if seen != served:
+                served, since = seen, clock.monotonic()
+            elif clock.monotonic() - since >= timing.drain_seconds:
+                return
+        left = until - clock.monotonic()
+        if left <= 0:
+            log.warning(
+                "%s: the canary may still serve somebody after %g s", engine.release, timing.drain_at_most_seconds
+            )
+            return
+        await clock.sleep(min(timing.tick_seconds, left))
 
-    async def quiet() -> bool:
-        reading = await engine.ports.metrics.read()
-        served = sum(c.value for c in reading.counters if c.arm is Arm.CANARY and c.figure == REQUESTS)
-        if served != seen[0]:
-            seen[:] = [served, clock.monotonic()]
-        return clock.monotonic() - seen[1] >= timing.drain_seconds
 
-    try:
-        await hold(
-            engine, quiet, seconds=timing.drain_at_most_seconds, waiting_for="the canary to drain", overdue=Step.HOLD
-        )
-    except Fenced:
-        raise
-    except PlatformError as cause:
-        log.warning("%s: drained without figures: %s", engine.release, cause)
+async def _served(engine: Engine) -> float:
+    """Requests that the canary ever got."""
+    reading = await engine.ports.metrics.read()
+    return sum(c.value for c in reading.counters if c.arm is Arm.CANARY and c.figure == REQUESTS)
 
 
 async def end(engine: Engine, state: State, outcome: Outcome) -> None:
