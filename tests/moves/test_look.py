@@ -134,7 +134,7 @@ async def test_a_way_back_that_was_given_up_half_way_is_gone_on_with() -> None:
     world.inject(Fault.ROUTER_REFUSES, world.now, world.now + 200)
     guard, said, until = a_guard(world), list[str](), world.now + 240
     while world.now < until:
-        said += await look_at_all({"shop": guard}, at_most=0.02)
+        said += await look_at_all({"shop": guard}, at_most=0.0)  # left alone at once, however fast this machine is
         await world.clock.sleep(2.0)
     assert [sentence for sentence in said if "given up" in sentence], said
     assert (await world.router.read()).weight == NOTHING
