@@ -155,16 +155,25 @@ def share(gate: RateGate, bad_fraction: float) -> str:
     return f"{100 - Decimal(f'{100 * bad_fraction:.3g}'):f} %"
 
 
-def said(gate: RateGate, found: Sample, limit: float, kept: bool = False) -> str:
-    """`error_rate 31 % > 5 % (12 of 39)`, `success_rate 69 % < 95 % (27 of 39)`.
+def said(gate: RateGate, bound: Bound, found: Sample, limit: float, kept: bool = False) -> str:
+    """`error_rate 31 % > 5 % (12 of 39)`, `success_rate 69 % < 95 % (27 of 39)`, `latency_p99 9 % over 500 ms > 1 % (4 of 44)`.
 
     Args:
+        bound: what was counted
         limit: fraction of bad requests
         kept: the limit is kept, not broken
     """
     sign = (">=" if kept else "<") if gate.floor else ("<=" if kept else ">")
     counted = found.of - found.bad if gate.floor else found.bad
-    return f"{gate.name} {share(gate, found.rate)} {sign} {share(gate, limit)} ({counted:.0f} of {found.of:.0f})"
+    seen = f"{share(gate, found.rate)}{_over(bound)}"
+    return f"{gate.name} {seen} {sign} {share(gate, limit)} ({counted:.0f} of {found.of:.0f})"
+
+
+def _over(bound: Bound) -> str:
+    seconds = edge(bound.bad.removeprefix(_SLOW)) if bound.bad.startswith(_SLOW) else None
+    if seconds is None:
+        return ""
+    return f" over {1000 * seconds:g} ms" if seconds < 1 else f" over {seconds:g} s"
 
 
 _SHARES = ("rate", "limit", "abort", "stable_rate")

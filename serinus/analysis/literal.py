@@ -24,7 +24,7 @@ def _over(gate: RateGate, bound: Bound, sight: Sight, outcome: Outcome, rule: Ru
     found = sample(sight.judged(sight.seen), bound.bad) or Sample()
     if found.rate <= bound.allowed:
         return None
-    why = said(gate, found, bound.allowed)
+    why = said(gate, bound, found, bound.allowed)
     return Judgement(outcome, gate.name, rule, why, figures(gate, found, None, bound.allowed))
 
 
@@ -37,7 +37,7 @@ def _count(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> tuple[
         if not found.of:
             streak = streaks.unjudged(streak)
         elif found.rate > bound.allowed:
-            streak = streaks.failed(streak, said(gate, found, bound.allowed))
+            streak = streaks.failed(streak, said(gate, bound, found, bound.allowed))
         else:
             streak = streaks.passed()
     return streaks.standing(streak, gate.name, Rule.LITERAL, checks, limit=bound.allowed), streak

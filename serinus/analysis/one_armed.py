@@ -42,7 +42,7 @@ def _hard(gate: RateGate, abort: Bound, sight: Sight) -> Judgement | None:
     if not beyond(found, limit, SURPRISING, sight):
         return None
     numbers = figures(gate, found, None, limit, tail=sight.tail(found, limit))
-    return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate, found, limit), numbers)
+    return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate, abort, found, limit), numbers)
 
 
 def _count(gate: RateGate, abort: Bound, sight: Sight, streak: Streak) -> tuple[Judgement | None, Streak]:
@@ -52,7 +52,7 @@ def _count(gate: RateGate, abort: Bound, sight: Sight, streak: Streak) -> tuple[
     if streaks.ripe(streak, checks, streaks.LEAST_REQUESTS):
         found = Sample(streak.bad, streak.of)
         over = found.rate > limit
-        streak = streaks.failed(streak, said(gate, found, limit)) if over else streaks.passed()
+        streak = streaks.failed(streak, said(gate, abort, found, limit)) if over else streaks.passed()
     return streaks.standing(streak, gate.name, Rule.COUNTED, checks, limit=limit), streak
 
 
@@ -64,5 +64,5 @@ def _passed(gate: RateGate, bound: Bound, sight: Sight) -> Judgement | None:
     if not beyond(found, limit, UNLIKELY, sight) or not at_most(chance, UNEXPLAINED):
         return None
     numbers = figures(gate, found, None, limit, tail=sight.tail(found, limit), chance=chance)
-    why = f"{said(gate, found, limit)}; nothing serves beside it, so only the abort limit ends the release"
+    why = f"{said(gate, bound, found, limit)}; nothing serves beside it, so only the abort limit ends the release"
     return Judgement(Outcome.HOLD, gate.name, Rule.BEYOND, why, numbers)

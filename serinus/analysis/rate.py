@@ -97,7 +97,7 @@ def _between_edges(gate: RateGate, sight: Sight) -> Judgement | None:
             return None
     elif found.rate <= gate.limit.allowed:
         return None
-    why = f"{said(gate, found, limit)} by the edge below {gate.limit.text}: the histogram cannot tell"
+    why = f"{said(gate, gate.limit, found, limit)} by the edge below {gate.limit.text}: the histogram cannot tell"
     return Judgement(Outcome.HOLD, gate.name, Rule.BEYOND, why, figures(gate, found, None, limit))
 
 
@@ -110,9 +110,9 @@ def _within(gate: RateGate, sight: Sight) -> Judgement:
     limit = bound.allowed if sight.setting.checks.guards is Guards.OFF else effective(bound, sight)
     numbers = figures(gate, found, beside_it.rate if beside_it else None, limit)
     if found.rate > limit:
-        why = f"{said(gate, found, limit)}, no more than chance allows"
+        why = f"{said(gate, bound, found, limit)}, no more than chance allows"
         return Judgement(Outcome.PASS, gate.name, Rule.WITHIN, why, numbers, _certificate(gate, bound, limit, sight))
-    why = said(gate, found, limit, kept=True)
+    why = said(gate, bound, found, limit, kept=True)
     if limit > bound.allowed:
         why += f"; stable itself does not keep {share(gate, bound.allowed)}"
     return Judgement(Outcome.PASS, gate.name, Rule.WITHIN, why, numbers, _certificate(gate, bound, limit, sight))

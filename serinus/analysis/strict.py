@@ -51,7 +51,7 @@ def hard(gate: RateGate, slo: Bound, abort: Bound, sight: Sight) -> Judgement | 
         return None
     stable = beside(sight.window, slo.bad, sight.ratio)
     numbers = figures(gate, found, stable.rate, limit, abort=abort.allowed, tail=sight.tail(found, limit))
-    why = said(gate, at_abort, abort.allowed)
+    why = said(gate, abort, at_abort, abort.allowed)
     if stable.rate > limit:
         return _shared(gate, why, stable, limit, numbers)
     if limit > slo.allowed and not at_most(chance(found, stable, sight.phi), SURPRISING):
@@ -71,7 +71,7 @@ def count(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> tuple[J
     if not beyond(found, limit, UNLIKELY, sight):
         return None, streaks.passed()
     numbers = figures(gate, found, stable.rate, limit, tail=sight.tail(found, limit))
-    why = said(gate, found, limit)
+    why = said(gate, bound, found, limit)
     if stable.rate > limit:
         return _shared(gate, why, stable, limit, numbers), streaks.unjudged(streak)
     if not at_most(chance(found, stable, sight.phi), UNEXPLAINED):

@@ -179,7 +179,7 @@ class TestLatency:
         service = Service().stable(1000)
         watch = watching(service, at(50, Gates((RateGate("latency_p99", Bound(slow(0.1), 0.01, "max 100ms"), None),))))
         assert watch.sees(service.after(5).canary(500, slow=50).stable(500).scraped()).outcome is Outcome.FAIL
-        assert watch.verdicts[-1].reason.why.startswith("latency_p99 10 % > 1 % (50 of 500)")
+        assert watch.verdicts[-1].reason.why.startswith("latency_p99 10 % over 100 ms > 1 % (50 of 500)")
 
     def between(self, canary_slow: int) -> Watch:
         """A limit of 300 ms where the edges are 100 and 500 ms."""
