@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from serinus.cli.exit_code import Code
 from serinus.cli.terminal import Terminal
 from serinus.errors import Refused, Unavailable
 from serinus.local.child import tail, tied
@@ -28,7 +29,7 @@ DEPLOYED = "flows deployed: releases can begin"
 
 
 async def foreground(out: Terminal, folders: Folders, services: Sequence[Service], options: Options) -> None:
-    """The supervisor in this process, until SIGINT or SIGTERM.
+    """The supervisor in this process, until SIGINT or SIGTERM; the second of them waits for nothing.
 
     Raises:
         Refused, Unavailable: it could not start, or its flows could not be deployed
@@ -41,8 +42,18 @@ async def foreground(out: Terminal, folders: Folders, services: Sequence[Service
         looks = Looks(folders, stack)
         running = asyncio.ensure_future(supervise(folders, services, options, looks, say))
         deploying = asyncio.ensure_future(_deployed(folders, say))
+        ending = asyncio.Event()
+
+        def end() -> None:
+            if ending.is_set():
+                out.complain("ended at once: the kernel ends every process of it")
+                os._exit(Code.UNRETURNED)
+            ending.set()
+            running.cancel()
+            deploying.cancel()  # both: a wait for the first exception does not wake for a task that was cancelled
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, end)
         await asyncio.wait((running, deploying), return_when=asyncio.FIRST_EXCEPTION)
         for task in (running, deploying):
             task.cancel()
@@ -89,6 +100,7 @@ async def _deployed(folders: Folders, say: Callable[[str], None]) -> None:
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     if process.returncode:
         raise Unavailable(f"the flows could not be deployed: {said.decode(errors='replace').strip()[-500:]}")
     say(DEPLOYED)
