@@ -68,8 +68,11 @@ class FileLedger:
         return Kept(record, str(self._store.write(to_json(record), int(seen or 0))))
 
     def _ask(self, ask: Ask) -> Kept:
+        asked = ""
         for _ in range(_TRIES):
             kept = self._read()
+            if kept is not None and asked and kept.record.release != asked:
+                raise Refused(f"{asked} ended before it was reached: nothing was asked of {kept.record.release}")
             if kept is None or kept.record.ended:
                 raise Refused(f"no release of {self._service} is live: there is nothing to {ask.verb}")
             if isinstance(kept.record, Foreign):
@@ -78,6 +81,7 @@ class FileLedger:
                 )
             if any(known.id == ask.id for known in kept.record.inbox):
                 return kept
+            asked = kept.record.release
             try:
                 return self._write(replace(kept.record, inbox=(*kept.record.inbox, ask)), kept.version)
             except Conflict:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from serinus.errors import Refused, Unavailable
 from serinus.ledgers.file import FileLedger
 from serinus.release.evidence import verify
+from serinus.release.record import to_json
 from serinus.settings import Folders
 from serinus.stores import disk
+from serinus.stores.revisions import Store
 from tests.conftest import fill
 from tests.ledgers.test_contract import a_record, an_ask, some_lines
 
@@ -98,6 +100,32 @@ async def test_on_a_full_disk_what_is_missing_comes_later(small_disk: Path) -> N
     hog.unlink()
     await ledger.append("r-1", lines)
     assert await ledger.lines("r-1") == tuple(line.text for line in lines)
+
+
+async def test_what_is_asked_of_one_release_never_lands_on_the_next(
+    ledger: FileLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read, it ended and another began, and only then comes the write."""
+    await ledger.write(a_record(), None)
+    write, others = ledger._store.write, [to_json(a_record(release="r-2", token=2))]
+
+    def beaten(content: bytes, after: int) -> int:
+        if others:
+            write(others.pop(), after)
+        return write(content, after)
+
+    monkeypatch.setattr(ledger._store, "write", beaten)
+    with pytest.raises(Refused, match=r"r-1 ended .* nothing was asked of r-2"):
+        await ledger.ask(an_ask())
+    kept = await ledger.read()
+    assert kept is not None
+    assert kept.record == a_record(release="r-2", token=2)
+
+
+async def test_a_record_as_deep_as_a_well_is_refused(ledger: FileLedger, folders: Folders) -> None:
+    Store(folders.service("shop") / "record").write(b"[" * 100_000, 0)
+    with pytest.raises(Refused, match="revision 1 is no record"):
+        await ledger.read()
 
 
 async def test_a_bounded_wait_for_a_disk_that_hangs(ledger: FileLedger, monkeypatch: pytest.MonkeyPatch) -> None:
