@@ -62,7 +62,7 @@ class LocalWorkload:
         return await bounded(f"the stable workload of {self._service}", self._put_stable, template, note, seen)
 
     def _read_stable(self) -> Side:
-        found = _held(self._stable)
+        found = _held(self._stable, STABLE)
         if found is None:
             raise Refused(f"there is no service {self._service} in {self._folder.parent}: `serinus local up` makes it")
         return self._side(STABLE, *found, self._pods())
@@ -126,7 +126,6 @@ class LocalWorkload:
         here = [pod for pod in word.pods if pod.arm == arm]
         good = [pod for pod in here if pod.template == template and pod.serving and not pod.leaving]
         seen = word.observed.get(arm) == str(revision)
-        note = held.get("note")
         return Side(
             template=template,
             version=held["template"]["version"],
@@ -134,7 +133,7 @@ class LocalWorkload:
             pods=tuple(map(_pod, here)),
             settled=seen and len(here) == len(good) == replicas,
             revision=str(revision),
-            note=Note(**note) if note else None,
+            note=_note(held),
             release=held.get("release", ""),
         )
 
@@ -144,22 +143,38 @@ def _pod(status: PodStatus) -> Pod:
     return Pod(status.name, status.version, status.ready and not status.leaving, status.trouble, status.log)
 
 
-def _held(store: Store) -> tuple[int, dict[str, Any]] | None:
+def _held(store: Store, arm: str = CANARY) -> tuple[int, dict[str, Any]] | None:
     """The highest revision and what it says.
 
     Raises:
-        Refused: it is not a workload
+        Refused: it is not a workload of this arm
     """
     found = store.read()
     if found is None:
         return None
     try:
         held = json.loads(found[1])
-        if not (isinstance(held["template"]["version"], str) and isinstance(held["replicas"], int)):
-            raise TypeError("version or replicas are of another kind")
-    except (ValueError, KeyError, TypeError) as cause:
+        version, replicas = held["template"]["version"], held["replicas"]
+        if not (isinstance(version, str) and isinstance(replicas, int) and replicas >= 0):
+            raise TypeError("`version` and `replicas` are not a name and a count")
+        _note(held)
+        if arm == CANARY and not isinstance(held["release"], str):
+            raise TypeError("`release` is not a name")
+    except KeyError as cause:
+        raise Refused(f"{store.folder}, revision {found[0]}, is not a workload: it has no `{cause.args[0]}`") from cause
+    except (ValueError, TypeError, RecursionError) as cause:
         raise Refused(f"{store.folder}, revision {found[0]}, is not a workload: {cause}") from cause
     return found[0], held
+
+
+def _note(held: dict[str, Any]) -> Note | None:
+    """Raises TypeError: there is one and it is none."""
+    match held.get("note"):
+        case None:
+            return None
+        case {"release": str(release), "token": int(token), "step": str(step)}:
+            return Note(release, token, step)
+    raise TypeError("`note` is not a release, its token and a step")
 
 
 def _write(store: Store, held: dict[str, Any], seen: tuple[int, dict[str, Any]] | None) -> int:

@@ -130,13 +130,43 @@ async def test_a_service_that_nobody_made(folders: Folders) -> None:
         await LocalWorkload(folders, "till").stable()
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"template": {"version": 3}, "replicas": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"template": {"version": 3}, "replicas": 1, "release": "r-1"}',
+        b'{"template": {"version": "v2"}, "replicas": -1, "release": "r-1"}',
+        b'{"template": {"version": "v2"}, "replicas": 2}',
+        b'{"template": {"version": "v2"}, "replicas": 2, "release": 7}',
+    ],
+)
 async def test_a_store_that_holds_something_else_is_refused(
     workload: LocalWorkload, folders: Folders, content: bytes
 ) -> None:
     Store(folders.service("shop") / "canary").write(content, 0)
     with pytest.raises(Refused, match="revision 1, is not a workload"):
         await workload.canary()
+    with pytest.raises(Refused, match="revision 1, is not a workload"):
+        await workload.put_canary("r-1", TEMPLATE, 1)
+    with pytest.raises(Refused, match="revision 1, is not a workload"):
+        await workload.remove_canary("r-1")
+
+
+async def test_what_is_missing_is_named(workload: LocalWorkload, folders: Folders) -> None:
+    Store(folders.service("shop") / "canary").write(b'{"template": {"version": "v2"}, "replicas": 2}', 0)
+    with pytest.raises(Refused, match=r"canary, revision 1, .*`release`"):
+        await workload.canary()
+
+
+@pytest.mark.parametrize("note", ['"new"', "{}", '{"release": "r-1", "token": "x", "step": "new"}', "[1]"])
+async def test_a_note_that_is_none_is_refused(workload: LocalWorkload, folders: Folders, note: str) -> None:
+    content = f'{{"template": {{"version": "v1"}}, "replicas": 2, "note": {note}}}'
+    Store(folders.service("shop") / "stable").write(content.encode(), 1)
+    with pytest.raises(Refused, match=r"stable, revision 2, .*note"):
+        await workload.stable()
 
 
 async def test_a_word_that_is_none_is_refused(workload: LocalWorkload, folders: Folders) -> None:
