@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from serinus.cli import ask, check, demo, doctor, evidence, guard, local, plan, release, status, traffic
+from serinus.cli import ask, check, demo, doctor, evidence, guard, local, plan, release, status, traffic, watch
 
 DAILY, PROVING, PLATFORM = "Daily", "Proving", "Platform"
 
@@ -76,7 +76,7 @@ _add(
     DAILY,
     release=release.release,
     status=status.status,
-    watch=status.watch,
+    watch=watch.watch,
     pause=ask.pause,
     resume=ask.resume,
     abort=ask.abort,

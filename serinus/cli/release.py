@@ -17,6 +17,7 @@ from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, Service, verb
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from prefect.client.schemas.objects import State
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from serinus.settings import Folders
 
 HISTORY_SECONDS = 5.0
+NOTHING = "interrupted, nothing had begun"
 ENDED = {"Refused": "refused", "Fenced": "fenced", "RollbackFailed": "rollback failed"}
 """Final states of a run that say more than the record, which may be another's or not written at all."""
 
@@ -58,19 +60,67 @@ async def release(
 
     out, folders = Terminal(as_json), Folders.resolve()
     sent = _sound(service, version, policy)
-    with held_back(), connected(await asyncio.to_thread(choose, api, folders)):
-        from flows.start import create
+    out.say(f"asking the Prefect server to begin {service} {version}; Ctrl-C takes it back", "dim")
+    making: asyncio.Future[Created] | None = None
+    try:
+        with held_back(), connected(await asyncio.to_thread(choose, api, folders)):
+            from flows.start import create
 
-        wish = "wait" if wait else "refuse"
-        run = await create(service, version, sent, key=key or secrets.token_hex(8), if_busy=wish, here=not submit)
-        if submit:
-            going = {"service": service, "version": version, "outcome": "going", "run": run.url}
-            out.result(going, f"{run.url}\na worker takes it; `serinus watch {service}` follows it")
-            return Code.GOING
-        ended = await _followed(out, folders, service, run)
-        out.emit(ended)
-        await _history(out, BY_OUTCOME[ended["outcome"]])
+            wish = "wait" if wait else "refuse"
+            making = asyncio.ensure_future(
+                create(service, version, sent, key=key or secrets.token_hex(8), if_busy=wish, here=not submit)
+            )
+            run = await asyncio.shield(making)
+            if submit:
+                return await _submitted(out, folders, run)
+            ended = await _followed(out, folders, service, run)
+            out.emit(ended)
+            await _history(out, BY_OUTCOME[ended["outcome"]])
+    except asyncio.CancelledError:  # Ctrl-C before `_followed` takes it for itself
+        return await _not_begun(out, service, version, making)
     return BY_OUTCOME[ended["outcome"]]
+
+
+async def _submitted(out: Terminal, folders: Folders, run: Created) -> Code:
+    """Say whether anybody will take it."""
+    from prefect.settings import PREFECT_API_URL
+
+    from serinus.cli.queue import POOL, lacking
+    from serinus.errors import PlatformError
+
+    service = run.run.parameters["service"]
+    try:
+        why = await lacking()
+        told = f"{why}: the run waits until there is one" if why else "a worker takes it"
+    except PlatformError as cause:
+        why, told = str(cause), f"whether a worker takes it is not known: {cause}"
+    going = {"service": service, "version": run.run.parameters["version"], "outcome": "going", "run": run.url}
+    out.result({**going, "lacking": why}, f"{run.url}\n{told}; `serinus watch {service}` follows it")
+    if why:
+        where = f"PREFECT_API_URL={PREFECT_API_URL.value()} SERINUS_STATE={folders.state}"
+        out.complain(f"Start a worker: {where} prefect worker start --pool {POOL} --type process", "warn")
+    return Code.GOING
+
+
+async def _not_begun(out: Terminal, service: str, version: str, making: asyncio.Future[Created] | None) -> Code:
+    """Interrupted before anything was recorded: the run that may have been made is not to be begun by anybody."""
+    import asyncio
+
+    from serinus.errors import SerinusError
+
+    told = "Interrupted: nothing had begun, nothing was touched."
+    if making is not None:
+        from serinus.cli.queue import ANSWER_SECONDS, give_up
+
+        try:
+            made = await asyncio.wait_for(making, ANSWER_SECONDS)
+            if made.ours:
+                await give_up(made.run)
+        except (SerinusError, TimeoutError):
+            told += f" The Prefect server did not say whether it keeps the run: `serinus watch {service}` tells."
+    out.complain(told)
+    out.emit({"service": service, "version": version, "outcome": "refused", "reason": {"why": told}})
+    return Code.REFUSED
 
 
 async def _history(out: Terminal, code: Code) -> None:
@@ -113,14 +163,14 @@ async def _followed(out: Terminal, folders: Folders, service: str, run: Created)
     from serinus.cli.live import View
     from serinus.cli.server import quiet
     from serinus.release.record import Record
-    from serinus.wiring import open_ports
+    from serinus.wiring import open_to_ask
 
     name = str(run.run.id)
 
     def ours(record: Record) -> bool:
         return name in record.run
 
-    async with open_ports(service, folders) as ports:
+    async with open_to_ask(service, folders) as ports:
         with View(out) as view, quiet(view.note):
             if not run.ours:
                 view.note(f"the same key made this release before: {run.url}")
@@ -128,7 +178,7 @@ async def _followed(out: Terminal, folders: Folders, service: str, run: Created)
                 try:
                     state = await beside(until(_end(run)), ports, view.show, ours)
                 except asyncio.CancelledError:
-                    state = Failed(name="Refused", message="interrupted")
+                    state = Failed(name="Refused", message=NOTHING)
         return await _summary(out, folders, ports, run, state)
 
 
@@ -172,7 +222,8 @@ async def _summary(out: Terminal, folders: Folders, ports: Ports, run: Created, 
 
 def _tell(out: Terminal, said: Mapping[str, Any]) -> None:
     """The last lines: what the view has not said, and where to read more."""
-    why = said.get("reason", {}).get("why", "")
+    # The flow speaks of its parameter; here it is an option.
+    why = said.get("reason", {}).get("why", "").replace("if_busy: wait", "--wait; as a run's parameter if_busy: wait")
     if said["outcome"] == "refused":
         out.complain(f"Refused before anything was touched: {why}")
     elif said["outcome"] not in ("promoted", "rolled back"):

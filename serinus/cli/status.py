@@ -1,6 +1,6 @@
-"""`serinus status` and `serinus watch`: what a release does now, by its record, its route and the router's own word.
+"""`serinus status`: what serves now, and what a release does, by its record, its route and the router's own word.
 
-They need no Prefect server and write nothing.
+It needs no Prefect server and writes nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serinus.cli.exit_code import BY_OUTCOME, Code
+from serinus.cli.exit_code import Code
 from serinus.cli.failure import Usage
 from serinus.cli.terminal import Terminal
-from serinus.cli.verb import Json, Service, verb
+from serinus.cli.verb import Json, verb
 
 if TYPE_CHECKING:
     from serinus.cli.follow import Seen
@@ -39,32 +39,6 @@ async def status(
         told(out, name, seen)
     out.emit(found[0] if service else {"services": found})
     return Code.UNEXPECTED if any(entry["trouble"] for entry in found) else Code.DONE
-
-
-@verb
-async def watch(context: typer.Context, service: Service, as_json: Json = False) -> Code:
-    """Follow a release until it ends. Exit code as of `release`."""
-    from serinus.cli.follow import look, moments
-    from serinus.cli.live import View
-    from serinus.moves.summary import summary
-    from serinus.release.record import Record
-    from serinus.settings import Folders
-    from serinus.wiring import open_to_ask
-
-    out, folders = Terminal(as_json), Folders.resolve()
-    known(service, folders)
-    async with open_to_ask(service, folders) as ports:
-        if not isinstance((await look(ports)).record, Record):
-            raise Usage(f"{service} has never had a release; `serinus release {service} VERSION` starts one.")
-        with View(out) as view:
-            async for moment in moments(ports):
-                view.show(moment)
-        record = (await look(ports)).record
-    if not isinstance(record, Record):
-        raise Usage(f"the record of {service} was written by another version of serinus")
-    ended = summary(record, str(folders.evidence / f"{record.release}.log"))
-    out.emit(ended)
-    return BY_OUTCOME[ended["outcome"]]
 
 
 def known(service: str, folders: Folders) -> list[str]:

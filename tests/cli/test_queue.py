@@ -1,0 +1,179 @@
+"""What is queued at a Prefect server, and whether a worker is there: asked of a real one, and told by the verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelled, Running, Scheduled
+
+from flows.deploy import deploy
+from flows.start import create
+from serinus.cli.queue import Coming, coming, give_up, lacking, state_of
+from serinus.ledgers.file import FileLedger
+from serinus.release.record import Outcome, Record, State
+from serinus.routers.envoy import initial
+from serinus.settings import Folders
+from tests.cli.real import Typed
+from tests.flows.serving import PrefectServer
+from tests.release.builders import a_release
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+ENDED = replace(
+    a_release().record, state=State.ROLLED_BACK, ended=True, outcome=Outcome("31 % > 5 %", "error_rate", "", 5.0, 0.02)
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    here = PrefectServer(tmp_path_factory.mktemp("prefect"))
+    here.start()
+    try:
+        here.wait()
+        asyncio.run(deploy(here.api))
+        yield here
+    finally:
+        here.end()
+
+
+@pytest.fixture(autouse=True)
+async def _emptied(server: PrefectServer, folders: Folders) -> AsyncIterator[None]:
+    """No run is left; the service's last release was rolled back."""
+    initial(folders, "shop")
+    await FileLedger(folders, "shop").write(ENDED, None)
+    with temporary_settings({PREFECT_API_URL: server.api}):
+        yield
+        async with get_client() as client:
+            for run in await client.read_flow_runs():
+                await client.delete_flow_run(run.id)
+
+
+async def queued(service: str = "shop", here: bool = False, if_busy: str = "refuse") -> FlowRun:
+    return (await create(service, "v2", key=os.urandom(4).hex(), here=here, if_busy=if_busy)).run
+
+
+async def move(run: FlowRun, state: object) -> None:
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, state, force=True)  # type: ignore[arg-type]
+
+
+async def typed(folders: Folders, server: PrefectServer, *words: str) -> Typed:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "serinus.cli", *words, "--api", server.api),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "SERINUS_STATE": str(folders.state)},
+    )
+    return Typed(process)
+
+
+async def line(typed: Typed, part: str) -> str:
+    assert typed.process.stdout is not None
+    async with asyncio.timeout(60):
+        while part not in (said := (await typed.process.stdout.readline()).decode()):
+            assert said
+    return said
+
+
+async def test_only_what_is_to_come_soon_counts() -> None:
+    assert await coming("shop") is None
+    other = await queued("api-gateway")
+    later = await queued()
+    await move(later, Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=2)))
+    assert await coming("shop") is None
+    assert await coming("api-gateway") == Coming(str(other.id), "api-gateway", "api-gateway v2", "Scheduled")
+
+
+async def test_what_runs_comes_before_what_is_queued() -> None:
+    await queued()
+    second = await queued()
+    await move(second, Running())
+    found = await coming("shop")
+    assert found is not None
+    assert (found.id, found.state) == (str(second.id), "Running")
+
+
+async def test_a_run_whose_release_is_over_is_not_waited_for_whatever_the_server_believes() -> None:
+    run = await queued()
+    await move(run, Running())
+    assert await coming("shop", told=f"http://prefect/runs/flow-run/{run.id}") is None
+    assert await coming("shop", "shop-20200101-000000-abcd") is not None
+    assert await coming("shop", "shop-29990101-000000-abcd") is None
+    waiting = await queued(if_busy="wait")
+    await move(waiting, Running())
+    found = await coming("shop", "shop-29990101-000000-abcd")
+    assert found is not None
+    assert found.id == str(waiting.id)
+
+
+@pytest.mark.parametrize("here", [True, False])
+async def test_a_run_that_is_given_up_is_begun_by_nobody(here: bool) -> None:
+    run = await queued(here=here)
+    await give_up(run)
+    state = await state_of(str(run.id))
+    assert state is not None
+    assert state.name == "Cancelled"
+
+
+async def test_submitted_without_a_worker_says_so_and_how_to_start_one(folders: Folders, server: PrefectServer) -> None:
+    assert await lacking() == "no worker of the work pool serinus is online"
+    answer = await (await typed(folders, server, "release", "shop", "v2", "--submit")).answer()
+    assert answer.code == 7
+    assert "no worker of the work pool serinus is online: the run waits" in answer.out
+    assert (
+        f"PREFECT_API_URL={server.api} SERINUS_STATE={folders.state} prefect worker start --pool serinus" in answer.err
+    )
+
+
+async def test_watch_waits_for_what_is_queued_and_ends_as_its_release_does(
+    folders: Folders, server: PrefectServer
+) -> None:
+    run = await queued()
+    watching = await typed(folders, server, "watch", "shop")
+    assert "no worker of the work pool serinus is online" in await line(watching, "waits for shop v2, ")
+    record: Record = replace(ENDED, release="r2", run=f"{server.ui}/runs/flow-run/{run.id}", state=State.PROMOTED)
+    kept = await FileLedger(folders, "shop").read()
+    assert kept is not None
+    await FileLedger(folders, "shop").write(replace(record, outcome=Outcome("all passed")), kept.version)
+    answer = await watching.answer()
+    assert answer.code == 0
+    assert "promoted: all passed" in answer.out
+    assert "31 %" not in answer.out
+
+
+async def test_watch_ends_with_a_run_that_ends_without_a_release(folders: Folders, server: PrefectServer) -> None:
+    run = await queued()
+    watching = await typed(folders, server, "watch", "shop")
+    await line(watching, "waits for shop v2, ")
+    await move(run, Cancelled(message="not today"))
+    answer = await watching.answer()
+    assert answer.code == 3
+    assert "shop v2 ended without a release: Cancelled: not today" in answer.err
+
+
+async def test_watch_tells_the_last_one_where_nothing_is_queued(folders: Folders, server: PrefectServer) -> None:
+    answer = await (await typed(folders, server, "watch", "shop")).answer()
+    assert answer.code == 4
+    assert "nothing of shop is going, and nothing of it is queued; its last release:" in answer.out
+    assert "31 % > 5 %" in answer.out
+
+
+async def test_ctrl_c_before_anything_was_recorded_says_that_nothing_had_begun(
+    folders: Folders, server: PrefectServer
+) -> None:
+    release = await typed(folders, server, "release", "shop", "v2")
+    await line(release, "asking the Prefect server to begin shop v2")
+    release.press()
+    answer = await release.answer()
+    assert answer.code == 3
+    assert "nothing had begun" in answer.err
+    assert await coming("shop") is None
