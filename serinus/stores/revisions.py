@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +20,8 @@ KEPT = 100
 """Names more than this below the highest may go."""
 _NAME = re.compile(r"r(\d{12})")
 _HIGHEST = 10**12 - 1
+_ABSURD = 10**9
+"""So far ahead that a write each second does not get there in thirty years: what is passed over now must not count one day."""
 _LOOKS = 20
 _DRAFT_SECONDS = 60.0
 """A draft so much older than a revision belongs to a process that died; both times are the disk's own."""
@@ -35,11 +38,14 @@ class Store:
         self.folder = folder
         self._spare = folder / ".spare"
 
-    def read(self) -> tuple[int, bytes] | None:
+    def read(self, whole: Callable[[bytes], bool] = bool) -> tuple[int, bytes] | None:
         """The highest revision's number and bytes; None where nothing was ever written.
 
         A name that is no whole file of ours (empty, a folder, a link to elsewhere) keeps its number and is passed over for
         its content: the number is taken, and what was written before it stands.
+
+        Args:
+            whole: says what is a whole content; all that is not empty, where its reader cannot tell
 
         Raises:
             Unavailable, Refused: the folder cannot be read
@@ -49,7 +55,7 @@ class Store:
                 numbers = self._numbers()
                 if not numbers:
                     return None
-                content = self._newest(numbers)
+                content = self._newest(numbers, whole)
                 if content:
                     return numbers[0], content
                 if content is not None:
@@ -125,19 +131,26 @@ class Store:
                     left.unlink(missing_ok=True)
 
     def _numbers(self) -> list[int]:
-        """Every number that is taken, the highest first."""
+        """Every number that is taken, the highest first.
+
+        A write takes the next number and leaves the `KEPT` before it, so one that stands alone and far above all others is
+        nobody's: it would bring the numbers to their end.
+        """
         try:
             names = [path.name for path in self.folder.iterdir()]
         except FileNotFoundError:
             return []
-        return sorted((int(name[1]) for name in map(_NAME.fullmatch, names) if name), reverse=True)
+        numbers = sorted((int(name[1]) for name in map(_NAME.fullmatch, names) if name), reverse=True)
+        while len(numbers) > 1 and numbers[0] - numbers[1] > _ABSURD:
+            del numbers[0]
+        return numbers
 
-    def _newest(self, numbers: list[int]) -> bytes | None:
+    def _newest(self, numbers: list[int], whole: Callable[[bytes], bool]) -> bytes | None:
         """The content of the highest that is ours; empty where none is, None where one went away meanwhile."""
         for number in numbers:
             path = self._path(number)
             try:
-                if stat.S_ISREG(path.lstat().st_mode) and (content := path.read_bytes()):
+                if stat.S_ISREG(path.lstat().st_mode) and whole(content := path.read_bytes()):
                     return content
             except FileNotFoundError:
                 return None

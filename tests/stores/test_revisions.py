@@ -134,13 +134,52 @@ def test_a_store_of_foreign_files_alone_says_so(store: Store) -> None:
         store.read()
 
 
-def test_a_number_past_the_last_is_refused(store: Store) -> None:
+@pytest.mark.parametrize("content", [b"", b"by a person"])
+@pytest.mark.parametrize("number", [10**12 - 1, 2 * 10**9])
+def test_a_number_that_no_write_can_have_reached_is_nobody_s(store: Store, number: int, content: bytes) -> None:
     store.write(b"one", 0)
-    (store.folder / "r999999999999").touch()
+    store.write(b"two", 1)
+    (store.folder / f"r{number:012d}").write_bytes(content)
+    assert store.read() == (2, b"two")
+    assert store.write(b"three", 2) == 3
+    with pytest.raises(Conflict, match="at revision 3"):
+        store.write(b"late", 2)
+    assert store.read() == (3, b"three")
+
+
+def test_a_number_ahead_that_leaves_room_counts_at_once(store: Store) -> None:
+    """Passed over it would come to count when the writes get there."""
+    store.write(b"one", 0)
+    (store.folder / "r000000005000").touch()
+    assert store.read() == (5000, b"one")
+    with pytest.raises(Conflict):
+        store.write(b"two", 1)
+    assert store.write(b"two", 5000) == 5001
+    assert store.read() == (5001, b"two")
+
+
+def test_a_late_name_far_below_hides_nothing(store: Store) -> None:
+    increment(str(store.folder), KEPT + 50)
+    (store.folder / "r000000000003").write_bytes(b"late")
+    assert store.read() == (KEPT + 50, b"%d" % (KEPT + 50))
+
+
+def test_a_number_past_the_last_is_refused(store: Store) -> None:
+    store.folder.mkdir()
+    (store.folder / "r999999999999").write_bytes(b"last")
     number, content = store.read() or (0, b"")
-    assert content == b"one"
+    assert content == b"last"
     with pytest.raises(Refused, match="last possible"):
         store.write(b"more", number)
+
+
+def test_what_is_not_whole_for_its_reader_is_passed_over_and_stays_taken(store: Store) -> None:
+    store.write(b"one", 0)
+    store.write(b"{torn", 1)
+    assert store.read() == (2, b"{torn")
+    assert store.read(whole=lambda content: content != b"{torn") == (2, b"one")
+    with pytest.raises(Refused, match="none that can be read"):
+        store.read(whole=lambda content: False)
 
 
 def test_drafts_of_the_dead_go_and_those_of_the_living_stay(store: Store) -> None:
