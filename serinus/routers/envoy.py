@@ -24,7 +24,7 @@ from serinus.release.weight import NOTHING
 from serinus.settings import Folders
 from serinus.stores.disk import CALL_SECONDS, bounded, reserve, saying, sync_folder, write_new, write_sparing
 from serinus.stores.revisions import Store
-from serinus.stores.route import as_found, from_json, to_json
+from serinus.stores.route import as_found, from_json, is_route, to_json
 
 TIMEOUT = "15s"
 """After which Envoy answers 504 in a version's place."""
@@ -113,14 +113,12 @@ class _Projection:
         self._spare = self._file.with_name(f".{service}.spare")
 
     def read(self) -> Route:
-        found = self._store.read()
+        # A revision that is no route serves nobody: the one before does, and the next write goes over both, a close above all.
+        found = self._store.read(is_route)
         if found is None:
             raise Refused(f"{self._service} has no route: {self._store.folder} is empty; is the local platform up?")
         number, content = found
-        try:
-            return from_json(content, str(number))
-        except ValueError as cause:
-            raise Refused(f"{self._store.folder}: revision {number} cannot be read: {cause}") from cause
+        return from_json(content, str(number))
 
     def write(self, mark: Mark | None, seen: Route) -> Route:
         weight = mark.weight if mark else NOTHING

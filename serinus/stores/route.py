@@ -46,8 +46,17 @@ def from_json(content: bytes, version: str) -> Route:
             why=str(said["why"]),
         )
         return Route(weight, mark, version, str(stored["original"]))
-    except (KeyError, TypeError, IndexError) as cause:
+    except (KeyError, TypeError, IndexError, RecursionError) as cause:
         raise ValueError(f"no route: {cause!r}") from cause
+
+
+def is_route(content: bytes) -> bool:
+    """`from_json` reads it."""
+    try:
+        from_json(content, "")
+    except ValueError:
+        return False
+    return True
 
 
 def as_found(weight: Weight) -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from serinus.clock import SystemClock
 from serinus.errors import Conflict, Refused, Unavailable
+from serinus.moves.close import close_once
 from serinus.ports import Route
 from serinus.release.mark import Mode
 from serinus.release.weight import NOTHING, WHOLE, Weight
@@ -89,14 +91,31 @@ async def test_a_service_without_a_route_is_refused(folders: Folders) -> None:
     [
         b"weights: 5",
         b"[]",
+        b"[" * 100_000,
         b'{"stable": 1, "canary": 2, "mark": null, "original": ""}',
         b'{"stable": 9500, "canary": 500, "mark": {"release": "r"}, "original": ""}',
         b'{"stable": 9500, "canary": "500", "mark": null}',
     ],
 )
-async def test_what_is_no_route_is_refused(folders: Folders, router: EnvoyRouter, content: bytes) -> None:
-    (folders.service("shop") / "route" / "r000000000002").write_bytes(content)
-    with pytest.raises(Refused, match="revision 2 cannot be read"):
+async def test_what_is_no_route_is_passed_over_and_written_over(
+    folders: Folders, router: EnvoyRouter, content: bytes
+) -> None:
+    """It serves nobody: Envoy goes by the one before, and whoever closes needs to be able to."""
+    before = await router.write(a_mark(5), await router.read())
+    (folders.service("shop") / "route" / "r000000000003").write_bytes(content)
+    seen = await router.read()
+    assert seen == replace(before, version="3")
+    with pytest.raises(Conflict):
+        await router.write(a_mark(10, seq=2), before)
+    await close_once(router, SystemClock(), "r-1", "tried")
+    closed = await router.read()
+    assert (closed.version, closed.weight) == ("4", NOTHING)
+    assert rendered_weights(folders)[1] == {"shop-stable": WHOLE, "shop-canary": 0}
+
+
+async def test_a_store_without_any_route_is_refused(folders: Folders, router: EnvoyRouter) -> None:
+    (folders.service("shop") / "route" / "r000000000001").write_bytes(b"{")
+    with pytest.raises(Refused, match="route holds revisions and none that can be read"):
         await router.read()
 
 
