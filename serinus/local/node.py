@@ -187,7 +187,7 @@ def _parsed(revision: int, content: bytes, where: str) -> Wanted:
         held = json.loads(content)
         template, replicas = held["template"], held["replicas"]
         version = template["version"]
-    except (ValueError, KeyError, TypeError) as cause:
+    except (ValueError, KeyError, TypeError, RecursionError) as cause:
         raise ValueError(f"{where}: no template with a version and replicas ({cause})") from cause
     if not (isinstance(version, str) and isinstance(replicas, int) and replicas >= 0):
         raise ValueError(f"{where}: version {version!r} and replicas {replicas!r} are not a name and a count")
