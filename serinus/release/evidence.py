@@ -1,7 +1,7 @@
 """What was seen, decided and done: numbered lines, each with the hash of the one before.
 
-The chain shows altered, missing and added lines; against a cut tail or a forger only a head that is kept elsewhere helps
-(the record, a Prefect artifact). How lines are stored is a ledger's question.
+The chain shows altered, missing and added lines; against a cut tail or a forger only a head that is kept elsewhere helps: the
+record, the first line of the next release, a Prefect artifact. How lines are stored is a ledger's question.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ LINE_BYTES = 2048
 """A line is at most this long, its newline included."""
 FIRST = "0" * 64
 """What the first line names as the hash before it."""
+SMALL_BYTES = 256
+"""What of a line too long is cut last: names and hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +82,60 @@ def parse(text: str) -> Line:
         ValueError: not such a line, or not byte for byte as it would be written
     """
     try:
+        text.encode()
+    except UnicodeEncodeError as cause:
+        raise ValueError("holds bytes that are no text") from cause
+    try:
         raw = json.loads(text)
-        line = Line(
-            n=raw["n"], at=raw["at"], seconds=raw["seconds"], kind=raw["kind"], data=raw["data"], before=raw["before"]
-        )
-    except (KeyError, TypeError, json.JSONDecodeError) as cause:
+        line = Line(**{name: _of(raw[name], kind) for name, kind in FIELDS.items()})
+        written = line.text
+    except (KeyError, TypeError, ValueError, RecursionError) as cause:
         raise ValueError("not a line of evidence") from cause
-    if line.text != text:
+    if written != text:
         raise ValueError("not byte for byte as it was written")
     return line
 
 
+FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    "n": int,
+    "at": str,
+    "seconds": (int, float),
+    "kind": str,
+    "data": dict,
+    "before": str,
+}
+
+
+def _of(value: Any, kind: type | tuple[type, ...]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} in place of {kind}")
+    return value
+
+
 def following(head: Head, at: str, seconds: float, kind: str, data: Mapping[str, Any]) -> Line:
-    """The line after `head`; strings are cut until it fits into `LINE_BYTES`."""
-    for longest in (None, 400, 120, 40, 10):
-        line = Line(head.n + 1, at, round(seconds, 3), kind, _cut(data, longest), head.hash)
+    """The line after `head`; strings are cut until it fits into `LINE_BYTES`, then what is large is left out, small things last."""
+    for said in _ever_shorter(data):
+        line = Line(head.n + 1, at, round(seconds, 3), kind, said, head.hash)
         if len(line.text.encode()) < LINE_BYTES:
             return line
-    return Line(
-        head.n + 1,
-        at,
-        round(seconds, 3),
-        kind,
-        {"cut": f"{len(json.dumps(data, default=str))} bytes did not fit"},
-        head.hash,
-    )
+    cut = {"cut": f"{_size(data)} bytes did not fit"}
+    return Line(head.n + 1, at, round(seconds, 3), kind, cut, head.hash)
+
+
+def _ever_shorter(data: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    for longest in (None, 400, 120):
+        yield _cut(data, longest)
+    plain = _cut(data, None)
+    large = {key for key, value in plain.items() if _size(value) > SMALL_BYTES}
+    for longest in (40, 10):
+        yield {key: _cut(value, longest) if key in large else value for key, value in plain.items()}
+    left = {key: f"{_size(value)} bytes did not fit" if key in large else value for key, value in plain.items()}
+    for longest in (None, 40, 10):
+        yield _cut(left, longest)
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, default=str))
 
 
 def _cut(value: Any, longest: int | None) -> Any:
@@ -145,7 +176,7 @@ def _faults(texts: Sequence[str], head: Head | None) -> Iterable[Fault]:
             line = parse(text)
         except ValueError as cause:
             yield Fault(place, str(cause))
-            at = Head(at.n + 1, hashlib.sha256(text.encode()).hexdigest())
+            at = _head(at.n + 1, text)
             continue
         if line.n != at.n + 1:
             yield Fault(place, f"is number {line.n}, not {at.n + 1}: a line is missing or was added")
@@ -153,6 +184,18 @@ def _faults(texts: Sequence[str], head: Head | None) -> Iterable[Fault]:
             yield Fault(place, f"does not follow line {at.n}: one of the two was changed")
         at = line.head
     if head is not None and at != head:
-        yield Fault(
-            len(texts), f"the chain ends at {at.n} ({at.hash[:12]}), its record says {head.n} ({head.hash[:12]})"
-        )
+        yield differing(len(texts), at, "its record", head)
+
+
+def differing(place: int, at: Head, who: str, head: Head) -> Fault:
+    """The fault of a chain that ends elsewhere than somebody else says."""
+    return Fault(place, f"the chain ends at {at.n} ({at.hash[:12]}), {who} says {head.n} ({head.hash[:12]})")
+
+
+def ends_at(texts: Sequence[str]) -> Head:
+    """Where a chain ends, as its last line has it."""
+    return _head(len(texts), texts[-1]) if texts else Head()
+
+
+def _head(n: int, text: str) -> Head:
+    return Head(n, hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from serinus.analysis.threshold import ERRORS, Bound, Checks, Gates, RateGate
 from serinus.analysis.verdict import Judgement, Outcome, Verdict
+from serinus.release.evidence import Head, Line, following
 from serinus.release.lifecycle import asked
 from serinus.release.plan import Inconclusive, Limits, On, Phase, Plan, Target
 from serinus.release.record import Ask, Previous, Record, State, Verb
@@ -39,6 +41,15 @@ def a_plan(
         on=On(inconclusive=inconclusive),
         target=Target("local", "envoy", "envoy"),
     )
+
+
+def a_log(release: str, length: int = 5, **first: Any) -> list[Line]:
+    """A release's evidence: its plan, checks, its end."""
+    lines = [following(Head(), "2026-01-01T00:00:00Z", 0.0, "plan", {"release": release, "service": "shop", **first})]
+    for number in range(1, length - 1):
+        said = {"why": f"look {number}", "verdict": "PASS"}
+        lines.append(following(lines[-1].head, "2026-01-01T00:00:00Z", float(number), "check", said))
+    return [*lines, following(lines[-1].head, "2026-01-01T00:00:00Z", float(length), "end", {"outcome": "promoted"})]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,3 +67,34 @@ def test_a_line_is_never_longer_than_allowed(text: str, more: list[str]) -> None
     line = following(Head(), "now", 1, "x", {"text": text, "more": more})
     assert len(line.text.encode()) < LINE_BYTES
     assert verify([line.text], line.head) == ()
+
+
+ODD = {
+    "n as text": '{"n":"3"}',
+    "n as list": '{"n":[3]}',
+    "not a mapping": "[1,2]",
+    "no text": "\udcff",
+    "deep": "[" * 200_000,
+    "many digits": '{"n":' + "1" * 5000 + "}",
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+def test_whatever_stands_there_is_a_fault_and_no_failure(odd: str) -> None:
+    assert verify([odd])
+
+
+@pytest.mark.parametrize("field", ["n", "at", "seconds", "kind", "data", "before"])
+@pytest.mark.parametrize("put", [True, None, "3", 3, [3], {"n": 3}], ids=str)
+def test_a_field_of_another_kind_is_a_fault(field: str, put: object) -> None:
+    chain = a_chain(1, 2, 3)
+    raw = {**json.loads(chain[1].text), field: put}
+    changed = json.dumps(raw, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    assert verify([chain[0].text, changed, chain[2].text], chain[2].head)
+
+
+def test_what_is_small_is_cut_last() -> None:
+    name, numbers = "shop-" + "x" * 80, list(range(2000))
+    line = following(Head(), "now", 0, "plan", {"release": name, "phases": numbers, "notes": ["y" * 200] * 30})
+    assert line.data["release"] == name
+    assert line.data["phases"].endswith("bytes did not fit")
