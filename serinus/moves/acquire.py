@@ -16,6 +16,7 @@ from serinus.moves.preflight import Facts
 from serinus.ports import Kept, Ports
 from serinus.release.plan import Plan
 from serinus.release.record import Outcome, Previous, Record, State
+from serinus.release.witness import following_on
 
 
 async def acquire(
@@ -68,7 +69,7 @@ async def _written(ports: Ports, facts: Facts, kept: Kept | None, wanted: Record
     if kept is not None and isinstance(kept.record, Record) and kept.record.release == wanted.release:
         wanted = replace(wanted, head=kept.record.head)  # refused a moment ago and tried again: one chain of evidence
     wanted = replace(wanted, token=1 + await _highest_token(ports, kept))
-    wanted = wanted.say(ports.clock.wall(), 0.0, "plan", **_described(plan, facts, wanted))
+    wanted = wanted.say(ports.clock.wall(), 0.0, "plan", **_described(plan, facts, wanted), **_follows(kept, wanted))
     try:
         return await ports.ledger.write(wanted, kept.version if kept else None)
     except Conflict as cause:
@@ -134,6 +135,14 @@ def _described(plan: Plan, facts: Facts, record: Record) -> dict[str, object]:
         "run": record.run,
         **({"notes": [str(note) for note in facts.notes]} if facts.notes else {}),
     }
+
+
+def _follows(kept: Kept | None, wanted: Record) -> dict[str, object]:
+    """Where the evidence of the release before ends: its record, which held that, is replaced by this one."""
+    before = kept.record if kept is not None else None
+    if not isinstance(before, Record) or before.release == wanted.release:
+        return {}
+    return {"follows": following_on(before.release, before.head)}
 
 
 def _limits(gate: RateGate) -> list[str]:

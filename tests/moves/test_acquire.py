@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,9 @@ from serinus.errors import PreflightError, Unavailable
 from serinus.moves.acquire import acquire
 from serinus.moves.engine import Engine
 from serinus.moves.preflight import preflight
-from serinus.release.evidence import verify
+from serinus.release.evidence import ends_at, verify
 from serinus.release.record import State
+from serinus.release.witness import opening
 from tests.fakes import FakeWorld, Fault, a_world
 from tests.moves.driver import carry_out, ports
 from tests.release.builders import a_plan
@@ -93,3 +95,15 @@ async def test_one_that_was_refused_and_is_tried_again_has_one_chain_of_evidence
     await carry_out(engine, '{"version": "v2"}')
     assert engine.record.state is State.PROMOTED
     assert not verify(await world.ledger.lines("r1"), engine.record.head)
+
+
+async def test_the_first_line_names_where_the_release_before_ended(world: FakeWorld, again: Again) -> None:
+    first = await again()
+    await carry_out(first, '{"version": "v2"}')
+    plan = replace(PLAN, version="v1")
+    facts = await preflight(ports(world), plan)
+    second = await acquire(ports(world), plan, facts, release="r2", owner="me")
+    await second.copy(now=True)
+    here, there = await world.ledger.lines("r1"), await world.ledger.lines("r2")
+    assert opening(here[0]).follows is None
+    assert opening(there[0]).follows == ("r1", ends_at(here))
