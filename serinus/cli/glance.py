@@ -49,9 +49,10 @@ class Glance:
         told_percent: the same as far as it is to be told: not 0 % for as long as the record may still say why
         looks_ahead: moments in a row in which the route says 0 % and the record does not yet
         taken_up: the router's own word that it serves by this route; None where it did not say
-        share: the canary's part of the requests since the phase's weight was set; None before the first
+        share: the canary's part of the requests of `canary_now` and `stable_now`; None before the first, and once it has ended
         canary, stable: whole release
-        canary_now, stable_now: since the phase's weight was set
+        canary_now, stable_now: since the phase's weight was set; where its start was not seen, since the release's
+        whole: the latter
         soaked_seconds, soak_seconds: of this phase
         elapsed_seconds: since the release began; goes on where its record stands still, and never back
         left_seconds: if every check passes from now on
@@ -87,6 +88,7 @@ class Glance:
     why: str = ""
     told_percent: float | None = None
     looks_ahead: int = 0
+    whole: bool = False
 
     @property
     def ended(self) -> bool:
@@ -110,6 +112,7 @@ class Glance:
             "phases": self.phases,
             "weight": {"wanted": self.weight_percent, "set": self.set_percent, "taken_up": self.taken_up},
             "share": self.share,
+            "share_since": "release" if self.whole else "phase",
             "requests": {"canary": self.canary.requests, "stable": self.stable.requests},
             "errors": {"canary": self.canary.errors, "stable": self.stable.errors},
             "error_rate": {"canary": self.canary_now.rate, "stable": self.stable_now.rate},
@@ -157,7 +160,7 @@ def glance(
         weight_percent=record.current.weight.percent if record.state is State.PHASE else 0.0,
         set_percent=set_percent,
         taken_up=taken_up,
-        share=_share(canary_now, stable_now),
+        share=None if record.state.ended else _share(canary_now, stable_now),
         canary=canary,
         stable=stable,
         canary_now=canary_now,
@@ -175,6 +178,7 @@ def glance(
         why=record.outcome.why if record.outcome else "",
         told_percent=before.told_percent if before and 0 < looks_ahead < PATIENT_LOOKS else set_percent,
         looks_ahead=looks_ahead,
+        whole=before is None if same is None else same.whole,
     )
 
 

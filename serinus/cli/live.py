@@ -5,13 +5,14 @@ Draws what `glance` says; asks nobody.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serinus.cli.glance import Count, Glance, changes
 from serinus.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
 
 STATE_STYLES = {"promoted": "bold green", "rolled back": "bold red", "rolling back": "red", "undoing": "red"}
@@ -72,28 +73,44 @@ def panel(now: Glance) -> RenderableType:
         if on:
             head.append(f"  {flag}", style="bold yellow")
     arms = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_edge=False)
-    for name in ("", "set", "seen", "requests", "failed", "error rate"):
+    seen = () if now.ended else ("seen so far" if now.whole and now.phase > 1 else "seen",)
+    for name in ("", "set", *seen, "requests", "failed", "error rate"):
         arms.add_column(name, justify="left" if not name else "right", style="bold" if not name else "")
-    share = now.share
-    arms.add_row("canary", percent(now.set_percent, 100), percent(share), *_figures(now.canary, now.canary_now))
     rest = None if now.set_percent is None else 100 - now.set_percent
-    arms.add_row(
-        "stable",
-        percent(rest, 100),
-        percent(None if share is None else 1 - share),
-        *_figures(now.stable, now.stable_now),
-    )
-    return Group(head, arms, Text(progress(now), overflow="ellipsis", no_wrap=True))
+    others = None if now.share is None else 1 - now.share
+    for name, weight, share, whole, here in (
+        ("canary", now.set_percent, now.share, now.canary, now.canary_now),
+        ("stable", rest, others, now.stable, now.stable_now),
+    ):
+        shares = () if now.ended else (percent(share),)
+        arms.add_row(name, percent(weight, 100), *shares, *_figures(whole, here))
+    return Group(head, arms, Progress(now))
 
 
-def progress(now: Glance) -> str:
-    """`━━━━────  4 of 8 s soaked, 41 s left; waits for 4 s of the soak`."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The panel's last lines, as wide as the terminal is now; broken at words."""
+
+    now: Glance
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        yield Text(progress(self.now, options.max_width))
+
+
+def progress(now: Glance, width: int = 1000) -> str:
+    """`━━━━────  4 of 8 s soaked, 41 s left; waits for 4 s of the soak`, shorter where it is narrow: what is waited for stays."""
     if now.ended:
         return now.why
     done = min(now.soaked_seconds / now.soak_seconds, 1.0) if now.soak_seconds else 0.0
     bar = "━" * round(BAR * done) + "─" * (BAR - round(BAR * done))
-    soaked = f"{now.soaked_seconds:.0f} of {now.soak_seconds:g} s soaked, {now.left_seconds:.0f} s left"
-    return f"{bar}  {soaked}" + (f"; waits for {now.waits_for}" if now.waits_for else "")
+    brief = f"{now.soaked_seconds:.0f} of {now.soak_seconds:g} s"
+    whole = f"{brief} soaked, {now.left_seconds:.0f} s left"
+    waits = f"waits for {now.waits_for}" if now.waits_for else ""
+    tries = (("  ", bar, whole), ("", whole), ("", brief), ("",)) if waits else (("  ", bar, whole), ("", whole))
+    said = ["; ".join(part for part in (between.join(parts), waits) if part) for between, *parts in tries]
+    return next((text for text in said if len(text) <= width), said[-1])
 
 
 def percent(value: float | None, whole: float = 1.0) -> str:

@@ -5,7 +5,7 @@ It needs no Prefect server and writes nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -16,7 +16,11 @@ from serinus.cli.verb import Json, verb
 
 if TYPE_CHECKING:
     from serinus.cli.follow import Seen
+    from serinus.ports import Ports, Side
     from serinus.settings import Folders
+
+Arms: TypeAlias = "tuple[Side | None, Side | None]"
+"""Stable and canary; None where there is none, or nobody says."""
 
 
 @verb
@@ -27,16 +31,19 @@ async def status(
 ) -> Code:
     """Show what serves now, and where the release stands."""
     from serinus.cli.follow import look
+    from serinus.local.platform import read_platform
     from serinus.settings import Folders
     from serinus.wiring import open_to_ask
 
-    out = Terminal(as_json)
-    found = []
-    for name in known(service, Folders.resolve()):
-        async with open_to_ask(name, Folders.resolve()) as ports:
-            seen = await look(ports)
-        found.append(described(name, seen))
-        told(out, name, seen)
+    out, folders = Terminal(as_json), Folders.resolve()
+    found, names = [], known(service, folders)
+    if stopped := read_platform(folders) is None:
+        out.say(f"The platform in {folders.state} is stopped: nothing serves; `serinus local up` starts it.", "warn")
+    for name in names:
+        async with open_to_ask(name, folders) as ports:
+            seen, arms = await look(ports), await _arms(ports)
+        found.append({**described(name, seen, arms), "platform": "stopped" if stopped else "running"})
+        told(out, name, seen, arms, stopped)
     out.emit(found[0] if service else {"services": found})
     return Code.UNEXPECTED if any(entry["trouble"] for entry in found) else Code.DONE
 
@@ -59,7 +66,17 @@ def known(service: str, folders: Folders) -> list[str]:
     return [service] if service else names
 
 
-def described(service: str, seen: Seen) -> dict[str, Any]:
+async def _arms(ports: Ports) -> Arms:
+    """Both workloads as they are now."""
+    from serinus.errors import PlatformError
+
+    try:
+        return await ports.workload.stable(), await ports.workload.canary()
+    except PlatformError:
+        return None, None
+
+
+def described(service: str, seen: Seen, arms: Arms) -> dict[str, Any]:
     """For programs: one service."""
     from serinus.cli.glance import glance
     from serinus.release.record import Record
@@ -71,6 +88,10 @@ def described(service: str, seen: Seen) -> dict[str, Any]:
         "service": service,
         "live": bool(record and not record.ended),
         "weight": route.weight.percent if route else None,
+        **{
+            name: {"version": side.version, "percent": percent, "settled": side.settled} if side else None
+            for name, side, percent in zip(("stable", "canary"), arms, _percents(seen), strict=True)
+        },
         "taken_up": seen.taken_up,
         "mark": {"release": mark.release, "mode": str(mark.mode), "why": mark.why} if mark else None,
         "release": glance(record, route, seen.taken_up).as_json() if isinstance(record, Record) else None,
@@ -78,20 +99,35 @@ def described(service: str, seen: Seen) -> dict[str, Any]:
     }
 
 
-def told(out: Terminal, service: str, seen: Seen) -> None:
+def _percents(seen: Seen) -> tuple[float | None, float | None]:
+    """Of stable and canary, as the route says."""
+    if seen.route is None:
+        return None, None
+    return 100 - seen.route.weight.percent, seen.route.weight.percent
+
+
+def serving(seen: Seen, arms: Arms) -> str:
+    """`stable v1 serves 95 %, canary v2 serves 5 %`; empty where the route or the workloads cannot be read."""
+    stable, canary = arms
+    if seen.route is None or stable is None:
+        return ""
+    of_stable, of_canary = _percents(seen)
+    rolling = "" if stable.settled else " (not all of it yet)"
+    said = f"stable {stable.version}{rolling} serves {of_stable:g} %"
+    return said + (f", canary {canary.version} serves {of_canary:g} %" if canary else "")
+
+
+def told(out: Terminal, service: str, seen: Seen, arms: Arms, stopped: bool) -> None:
     """For people: one service."""
     from serinus.cli.glance import glance
     from serinus.cli.live import panel
     from serinus.release.record import Foreign, Record
 
     if seen.route is not None:
-        word = {
-            True: "and the router serves by it",
-            False: "the router does not serve by it yet",
-            None: "the router's word is missing",
-        }
-        out.say(f"{service}: the route gives the canary {seen.route.weight.percent:g} %, {word[seen.taken_up]}", "bold")
-    if seen.trouble:
+        what = serving(seen, arms) or f"the route gives the canary {seen.route.weight.percent:g} %"
+        word = "; the router does not serve by this route yet" if seen.taken_up is False else ""
+        out.say(f"{service}: {what}{word}", "bold")
+    if seen.trouble and not stopped:
         out.say(f"{service}: {seen.trouble}", "bad")
     if isinstance(seen.record, Record):
         now = glance(seen.record, seen.route, seen.taken_up)

@@ -38,6 +38,12 @@ def test_status_shows_the_record_and_that_the_router_does_not_answer() -> None:
     assert "31 % > 5 %" in RUN.invoke(app, ["status"]).stdout
 
 
+def test_status_says_that_the_platform_is_stopped() -> None:
+    shown = RUN.invoke(app, ["status", "shop"])
+    assert "is stopped: nothing serves; `serinus local up` starts it" in shown.stdout
+    assert json.loads(RUN.invoke(app, ["status", "shop", "--json"]).stdout)["platform"] == "stopped"
+
+
 def test_watch_ends_as_the_release_ended() -> None:
     watched = RUN.invoke(app, ["watch", "shop", "--json"])
     assert watched.exit_code == 4

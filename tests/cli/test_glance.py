@@ -8,8 +8,9 @@ from itertools import pairwise
 import pytest
 from rich.console import Console
 
+from serinus.analysis.state import Both, Counts
 from serinus.cli.glance import PATIENT_LOOKS, Count, Glance, changes, glance, left_seconds
-from serinus.cli.live import panel, percent, progress
+from serinus.cli.live import BAR, panel, percent, progress
 from serinus.ports import Route
 from serinus.release.record import Outcome, Record, State
 from serinus.release.weight import Weight
@@ -22,6 +23,11 @@ def a_route(percents: float) -> Route:
 
 def checked(record: Record, verdict: str, why: str) -> Record:
     return record.say("2026-01-01T00:00:00Z", 1.0, "check", verdict=verdict, why=why)
+
+
+def counted(record: Record) -> Record:
+    arms = Both(Counts(20, 1), Counts(80, 0))
+    return replace(record, gate=replace(record.gate, totals=arms))
 
 
 def seen(record: Record, percents: float = 10, before: Glance | None = None) -> Glance:
@@ -164,6 +170,33 @@ def test_the_panel_fits_any_width(columns: int) -> None:
         console.print(panel(seen(checked(a_release().at(10).record, "FAIL", "error_rate 3 % > 1 % " * 9))))
     assert "10 %" in drawn.get()
     assert all(len(line) <= columns for line in drawn.get().splitlines())
+
+
+@pytest.mark.parametrize("columns", [120, 80, 60, 40])
+def test_what_is_waited_for_stays_however_narrow_and_breaks_at_words(columns: int) -> None:
+    console = Console(width=columns, force_terminal=False, file=None)
+    why = "not enough requests: 12 of the 20 that it takes"
+    with console.capture() as drawn:
+        console.print(panel(seen(checked(a_release().at(10).record, "HOLD", why))))
+    lines = drawn.get().splitlines()
+    assert f"waits for {why}" in " ".join(" ".join(lines).split())
+    assert "…" not in "".join(lines[-2:])
+    assert (BAR * "─" in drawn.get()) == (columns == 120)
+
+
+def test_what_is_seen_is_said_over_what_and_not_at_all_once_it_has_ended() -> None:
+    record = counted(a_release().at(10).record)
+    assert (seen(record).whole, seen(record).as_json()["share_since"]) == (True, "release")
+    in_phase = seen(record, before=seen(a_release().record))
+    assert (in_phase.whole, in_phase.as_json()["share_since"]) == (False, "phase")
+    assert not seen(record, before=in_phase).whole
+    ended = seen(replace(record, state=State.PROMOTED, ended=True), 0)
+    assert ended.share is None
+    console = Console(width=100, force_terminal=False, file=None)
+    with console.capture() as drawn:
+        console.print(panel(seen(record)))
+        console.print(panel(ended))
+    assert drawn.get().count("seen so far") == drawn.get().count("seen") == 1
 
 
 def test_shares_and_rates_are_readable() -> None:

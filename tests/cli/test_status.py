@@ -1,0 +1,45 @@
+"""What serves now: by the route and the workloads, in words and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from serinus.cli.follow import Seen
+from serinus.cli.status import Arms, described, serving
+from serinus.ports import Route, Side
+from serinus.release.weight import Weight
+
+STABLE = Side("{}", "v1", 2, (), True, "1")
+CANARY = Side("{}", "v2", 1, (), True, "1", release="r1")
+
+
+def at(percents: float) -> Seen:
+    return Seen(None, Route(Weight.of(percents), None, "1"), True)
+
+
+@pytest.mark.parametrize(
+    ("percents", "arms", "said"),
+    [
+        (0, (STABLE, None), "stable v1 serves 100 %"),
+        (5, (STABLE, CANARY), "stable v1 serves 95 %, canary v2 serves 5 %"),
+        (100, (replace(STABLE, version="v2", settled=False), CANARY), "stable v2 (not all of it yet) serves 0 %"),
+        (0, (None, None), ""),
+    ],
+)
+def test_it_says_which_version_serves_how_much(percents: float, arms: Arms, said: str) -> None:
+    assert serving(at(percents), arms).startswith(said)
+
+
+def test_programs_read_the_same() -> None:
+    answer = described("shop", at(5), (STABLE, CANARY))
+    assert answer["stable"] == {"version": "v1", "percent": 95, "settled": True}
+    assert answer["canary"] == {"version": "v2", "percent": 5, "settled": True}
+    assert described("shop", at(0), (STABLE, None))["canary"] is None
+
+
+def test_a_route_that_cannot_be_read_serves_nobody_knows_what() -> None:
+    blind = Seen(None, trouble="the route cannot be read: no answer")
+    assert serving(blind, (STABLE, None)) == ""
+    assert described("shop", blind, (STABLE, None))["stable"]["percent"] is None
