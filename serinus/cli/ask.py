@@ -18,8 +18,8 @@ from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, Service, Why, verb
 
 if TYPE_CHECKING:
-    from serinus.ports import Ports
-    from serinus.release.record import Verb
+    from serinus.ports import Kept, Ports
+    from serinus.release.record import Foreign, Record, Verb
     from serinus.settings import Folders
 
 
@@ -81,7 +81,27 @@ async def rollback(context: typer.Context, service: Service, why: Why = "", as_j
         kept = await ports.ledger.read()
         if kept is not None and not kept.record.ended:
             return await _abort(out, ports, service, why)
+        _undoable(kept)
         return await _undo(out, ports, folders, why)
+
+
+def _undoable(kept: Kept | None) -> None:
+    """The way, where the newest release has been taken back already: what was promoted before it is undone by another release.
+
+    Raises:
+        PreflightError: it has been; nothing was touched
+    """
+    from serinus.errors import Finding, PreflightError
+    from serinus.release.record import Record, State
+
+    record = kept.record if kept else None
+    if isinstance(record, Record) and record.state is State.ROLLED_BACK:
+        service, stable = record.plan.service, record.previous.version
+        what = (
+            f"the last release, {record.release} of {record.plan.version}, is rolled back already: stable is {stable}"
+        )
+        mend = f"to take {stable} back as well, release the version before it: serinus release {service} VERSION"
+        raise PreflightError((Finding(what, f"service {service}", mend),))
 
 
 async def _ask(out: Terminal, service: str, wanted: Verb, why: str, despite_gate: bool = False) -> Code:
@@ -92,7 +112,10 @@ async def _ask(out: Terminal, service: str, wanted: Verb, why: str, despite_gate
     folders = Folders.resolve()
     known(service, folders)
     async with open_to_ask(service, folders) as ports:
-        await _needs_live(ports, service)
+        so = _already(await _needs_live(ports, service), wanted)
+        if so:
+            out.result({"service": service, "asked": None, "already": so}, f"{service} is {so}: nothing was asked.")
+            return Code.DONE
         release = await ask(ports, new_ask(wanted, who(), why, despite_gate=despite_gate))
     asked = {"service": service, "release": release, "asked": str(wanted), "who": who(), "why": why}
     out.result(asked, f"{release} was asked to {wanted}; `serinus watch {service}` follows it.")
@@ -135,8 +158,8 @@ async def _undo(out: Terminal, ports: Ports, folders: Folders, why: str) -> Code
     return Code.DONE if undone else Code.UNRETURNED
 
 
-async def _needs_live(ports: Ports, service: str) -> None:
-    """Raises Usage where no release is going."""
+async def _needs_live(ports: Ports, service: str) -> Record | Foreign:
+    """The record of the release that is going. Raises Usage where none is."""
     kept = await ports.ledger.read()
     if kept is None:
         raise Usage(f"{service} has never had a release.")
@@ -144,6 +167,20 @@ async def _needs_live(ports: Ports, service: str) -> None:
         raise Usage(
             f"No release of {service} is going; the last was {kept.record.release} (`serinus status {service}`)."
         )
+    return kept.record
+
+
+def _already(record: Record | Foreign, wanted: Verb) -> str:
+    """Why a pause or its end changes nothing, in a word or two; empty where it does."""
+    from serinus.release.record import Record, Verb
+
+    if not isinstance(record, Record) or wanted not in (Verb.PAUSE, Verb.RESUME):
+        return ""
+    asked = [ask.verb for ask in record.inbox if ask.verb in (Verb.PAUSE, Verb.RESUME)]
+    paused = asked[-1] is Verb.PAUSE if asked else record.paused
+    if paused is (wanted is Verb.PAUSE):
+        return "paused already" if paused else "not paused"
+    return ""
 
 
 def who() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from serinus.cli.app import app
 from serinus.ledgers.file import FileLedger
-from serinus.release.record import Outcome, State
+from serinus.release.record import Outcome, Record, State
 from serinus.routers.envoy import initial
 from serinus.settings import Folders
 from tests.cli.test_app import RUN
@@ -55,6 +56,35 @@ def test_nothing_can_be_asked_of_what_is_over(words: list[str]) -> None:
     refused = RUN.invoke(app, words)
     assert refused.exit_code == 2
     assert "r1" in refused.stderr
+
+
+def test_what_is_rolled_back_already_names_the_way_to_an_older_version() -> None:
+    refused = RUN.invoke(app, ["rollback", "shop"])
+    assert refused.exit_code == 3
+    assert "rolled back already: stable is v1" in refused.stderr
+    assert "release the version before it: serinus release shop VERSION" in refused.stderr
+
+
+async def test_a_pause_of_what_is_paused_says_so(folders: Folders) -> None:
+    ledger = FileLedger(folders, "shop")
+    kept = await ledger.read()
+    assert kept is not None
+    kept = await ledger.write(a_release().at(10).record, kept.version)
+    told = {
+        ("resume", False): "shop is not paused: nothing was asked.",
+        ("pause", False): "was asked to pause",
+        ("pause", True): "shop is paused already: nothing was asked.",
+        ("resume", True): "was asked to resume",
+    }
+    for (word, paused), sentence in told.items():
+        now = await ledger.read()
+        assert now is not None
+        assert isinstance(now.record, Record)
+        await ledger.write(replace(now.record, inbox=(), paused=paused), now.version)
+        asked = await asyncio.to_thread(RUN.invoke, app, [word, "shop"])
+        assert (asked.exit_code, sentence in asked.stdout) == (0, True), asked.output
+    twice = await asyncio.to_thread(RUN.invoke, app, ["resume", "shop"])
+    assert "not paused" in twice.stdout
 
 
 @pytest.mark.parametrize("words", [["abort", "shop"], ["pause", "shop"], ["status", "shop"]], ids=" ".join)
