@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from serinus.settings import Folders
 
 SHOP = "shop:v1.0"
+WIDE = 100
+"""Columns of a terminal from which on the reasons have a column of their own."""
 NAMES = ", ".join(SCENARIOS)
 
 
@@ -107,20 +109,27 @@ def _table(out: Terminal, played: Sequence[Played]) -> None:
         return
     from rich.table import Table
 
+    console = out.console()
+    wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("scenario")
+    table.add_column("scenario", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
     table.add_column("failed requests", justify="right")
-    table.add_column("to stable", justify="right", no_wrap=True)
-    table.add_column("why", overflow="fold")
-    for one in played:
+    table.add_column("to stable", justify="right")
+    if wide:
+        table.add_column("why")
+    whys = [str(one.summary.get("reason", {}).get("why", "")) for one in played]
+    for one, why in zip(played, whys, strict=True):
         seconds = "" if one.seconds_to_stable is None else f"{one.seconds_to_stable:.1f} s"
         failed = f"{one.failed['canary']} of {one.completed['canary']:,}"
         style = "" if one.as_it_should else "bold red"
-        why = str(one.summary.get("reason", {}).get("why", ""))
-        table.add_row(one.scenario.name, str(one.summary.get("outcome")), failed, seconds, why, style=style)
+        row = (one.scenario.name, str(one.summary.get("outcome")), failed, seconds)
+        table.add_row(*row, *((why,) if wide else ()), style=style)
     out.say("\nfailed requests: users' requests that the new version failed, by Envoy's counters", "dim")
-    out.console().print(table)
+    console.print(table)
+    if not wide:
+        for one, why in zip(played, whys, strict=True):
+            console.print(f"{one.scenario.name}: {why}", markup=False)
 
 
 async def _next(out: Terminal, there: Stage, keep: bool) -> None:
@@ -130,11 +139,13 @@ async def _next(out: Terminal, there: Stage, keep: bool) -> None:
     import sys
 
     newest = "`serinus check`, `serinus plan` and `serinus release` take a policy of your own: docs/getting-started.md"
-    out.say(f"\nYour own service: {newest}")
+    state = f"SERINUS_STATE={there.folders.state}"
+    out.say(
+        f"\nWhat was seen, decided and done: `{state} serinus evidence show`; a file a release in {there.folders.evidence}"
+    )
+    out.say(f"Your own service: {newest}")
     if keep:
-        out.say(
-            f"Still running: {there.platform.prefect_ui} ; `SERINUS_STATE={there.folders.state} serinus local down` ends it."
-        )
+        out.say(f"Still running: {there.platform.prefect_ui} ; `{state} serinus local down` ends it.")
         return
     if not out.live or not sys.stdin.isatty():
         return
