@@ -9,31 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-from serinus.errors import Conflict, Drift, Fenced, PlatformError, SerinusError, Unavailable
+from serinus.errors import Conflict, Drift, Fenced, PlatformError, Refused, SerinusError, Unavailable
 from serinus.moves.close import close_once, page
 from serinus.moves.engine import LOCAL, Engine, Timing
+from serinus.moves.standing import Standing
 from serinus.moves.take_over import end_orphan, take_over
+from serinus.moves.unowned import close_unowned, unmark
 from serinus.ports import Kept, Ports, Route, Side
-from serinus.release.mark import Mode
 from serinus.release.orphan import Conclusion
 from serinus.release.record import Foreign, Record
-from serinus.release.weight import NOTHING
 
 log = logging.getLogger("serinus.guard")
 LOOK_SECONDS = 120.0
 """How long one look at one service may take: two rollouts are awaited in the longest. One that takes longer is stuck."""
 CANCEL_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """A beat as it was first seen, on the guard's own clock."""
-
-    owner: str
-    beat: int
-    since: float
 
 
 class Guard:
@@ -59,7 +49,7 @@ class Guard:
         self._owner = owner
         self._gone = gone
         self._timing = timing
-        self._seen: Beat | None = None
+        self._beat, self._unreadable, self._failing = Standing(), Standing(), Standing()
         self._mine: Engine | None = None
         self._copied = ""
         self._paged: set[tuple[str, str]] = set()
@@ -70,13 +60,13 @@ class Guard:
         """The look that goes on, or a new one."""
         if self._looking is None:
             self._begun = self._ports.clock.monotonic()
-            self._looking = asyncio.ensure_future(self.look())
+            self._looking = asyncio.ensure_future(self._look_safely())
         return self._looking
 
     def looked(self) -> list[str]:
-        """What the look did that has just ended. Raises as `look`."""
+        """What the look did that has just ended, also where it failed."""
         ended, self._looking = self.looking(), None
-        return ended.result()
+        return [] if ended.cancelled() else ended.result()
 
     async def give_up(self) -> list[str]:
         """End a look that is stuck, and say so; the next one goes on from what is found then."""
@@ -95,6 +85,23 @@ class Guard:
             self._looking.cancel()
             await asyncio.wait({self._looking})
 
+    async def _look_safely(self) -> list[str]:
+        """The look, its failure as a sentence: no service ends the guard. What does not mend itself is told to a person."""
+        try:
+            said = await self.look()
+        except Exception as cause:  # a bug too: the other services, and the next look at this one, must not die of it
+            own = isinstance(cause, SerinusError)
+            what = str(cause) if own else f"this is a bug in serinus: {type(cause).__name__}: {cause}"
+            text = f"{self._service}: cannot be guarded now: {what}"
+            stands = isinstance(cause, Refused) or not own
+            lasted = self._failing.lasted(type(cause) if stands else None, self._ports.clock.monotonic())
+            if stands and lasted >= self._timing.dead_seconds:
+                log.debug("%s: the look failed", self._service, exc_info=cause)
+                return await self._page(self._service, type(cause).__name__, text) or [text]
+            return [text]
+        self._failing = Standing()
+        return said
+
     async def look(self) -> list[str]:
         """Look once; a sentence for each thing that was done.
 
@@ -105,12 +112,23 @@ class Guard:
         if await ports.router.project():
             done.append(f"{self._service}: the router did not serve what its route says; rendered again")
         # Mark and canary first: a live release has its record before its mark, so what is unowned here stays unowned.
-        route, canary = await ports.router.read(), await ports.workload.canary()
-        kept = await ports.ledger.read()
+        route, canary = await ports.router.read(), await self._canary()
+        try:
+            kept = await ports.ledger.read()
+        except Refused as cause:
+            return done + await self._unread(route, cause)
+        self._unreadable = Standing()
         if kept is not None and not kept.record.ended:
             return done + await self._live(kept, route)
-        self._seen, self._mine = None, None
+        self._beat, self._mine = Standing(), None
         return done + await self._left(kept, route, canary)
+
+    async def _canary(self) -> Side | PlatformError | None:
+        """A weight goes back whether its canary can be read or not."""
+        try:
+            return await self._ports.workload.canary()
+        except PlatformError as cause:
+            return cause
 
     async def _live(self, kept: Kept, route: Route) -> list[str]:
         """A release that goes on: taken over and ended where its owner is silent."""
@@ -126,7 +144,7 @@ class Guard:
             self._mine = await take_over(self._ports, kept, self._owner(), why, self._timing)
         except (Conflict, Fenced) as cause:
             log.info("%s: not taken over: %s", record.release, cause)
-            self._seen = None
+            self._beat = Standing()
             return []
         except Unavailable as cause:
             return await self._close_alone(record, why, cause)
@@ -134,13 +152,10 @@ class Guard:
 
     def _silent(self, kept: Kept) -> str:
         """Why its owner is known to be gone; empty while it may live."""
-        record, now = kept.record, self._ports.clock.monotonic()
+        record = kept.record
         if self._gone(record.owner):
             return "its engine's process is gone"
-        if self._seen is None or (self._seen.owner, self._seen.beat) != (record.owner, record.beat):
-            self._seen = Beat(record.owner, record.beat, now)
-            return ""
-        silent = now - self._seen.since
+        silent = self._beat.lasted((record.owner, record.beat), self._ports.clock.monotonic())
         return f"no beat for {silent:.0f} s" if silent >= self._timing.dead_seconds else ""
 
     async def _end(self, engine: Engine, why: str) -> list[str]:
@@ -166,29 +181,26 @@ class Guard:
         raise cause
 
     async def _foreign(self, record: Foreign, route: Route, why: str) -> list[str]:
-        """Never resumed, promoted or undone: the weight goes, a person is told."""
-        text = f"{record.release}: {why}; its record has schema {record.schema}, which this guard does not know"
-        done = []
+        """Never resumed, promoted or undone."""
+        what = f"its record has schema {record.schema}, which this guard does not know"
+        return await self._blind(record.release, route, "schema", f"{why}; {what}")
+
+    async def _unread(self, route: Route, cause: Refused) -> list[str]:
+        """Nobody can tell whether its owner lives; one that does changes it, or returns the traffic by itself."""
+        if self._unreadable.lasted(str(cause), self._ports.clock.monotonic()) < self._timing.dead_seconds:
+            raise cause
+        release = route.mark.release if route.mark else self._service
+        return await self._blind(release, route, "record", f"its record cannot be read: {cause}")
+
+    async def _blind(self, release: str, route: Route, need: str, why: str) -> list[str]:
+        """The weight goes, a person is told: more cannot be done without its record."""
+        done, text = list[str](), f"{release}: {why}"
         try:
-            if await self._close_unowned(record.release, route, text):
-                done = [f"{record.release}: its route was closed, {why}"]
+            if await close_unowned(self._ports, release, route, why):
+                done = [f"{release}: its route was closed, {why}"]
         except Drift as drift:
             text += f"; {drift}"
-        return done + await self._page(record.release, "schema", text)
-
-    async def _close_unowned(self, release: str, route: Route, why: str) -> bool:
-        """The weight back to stable, where no record says how; False where nothing was left to do.
-
-        Raises:
-            Drift: stable is being changed and cannot serve yet: the canary serves until it can
-        """
-        ports, mark = self._ports, route.mark
-        if mark is None or mark.release != release or mark.mode is not Mode.PROMOTING:
-            return not await close_once(ports.router, ports.clock, release, why)
-        if not (await ports.workload.stable()).settled:
-            raise Drift("its canary serves on, stable is not ready")
-        await ports.router.write(mark.then(Mode.CLOSED, NOTHING, why), route)
-        return True
+        return done + await self._page(release, need, text)
 
     async def _page(self, release: str, need: str, text: str) -> list[str]:
         """Tell a person, once for each thing that one is needed for."""
@@ -198,25 +210,26 @@ class Guard:
             self._paged.add((release, need))
         return [text]
 
-    async def _left(self, kept: Kept | None, route: Route, canary: Side | None) -> list[str]:
+    async def _left(self, kept: Kept | None, route: Route, canary: Side | PlatformError | None) -> list[str]:
         """What a release that is over, or has no record, left behind: weight first, then mark, then canary."""
         ports, done = self._ports, list[str]()
         mark = route.mark
         if mark is not None:
             why = "no live release owns it"
             try:
-                if await self._close_unowned(mark.release, route, why):
+                if await close_unowned(ports, mark.release, route, why):
                     done.append(f"{mark.release}: {route.weight} returned to stable, {why}")
             except Drift as drift:
                 return await self._page(mark.release, "unowned", f"{mark.release}: {drift}, and {why}")
-            again = await ports.router.read()
-            if again.mark is not None and again.mark.release == mark.release:
-                await ports.router.restore(_original(kept, mark.release), again)
+            if await unmark(ports, kept, mark.release):
                 done.append(f"{mark.release}: its mark was taken off the route")
-        if canary is not None:
+        if isinstance(canary, Side):
             await ports.workload.remove_canary(canary.release)
             done.append(f"{canary.release}: its canary was removed, no live release owns it")
-        return done + await self._copy(kept)
+        copied = await self._copy(kept)
+        if isinstance(canary, PlatformError) and not done:
+            raise canary
+        return done + copied
 
     async def _copy(self, kept: Kept | None) -> list[str]:
         """Evidence that an owner could not copy before it was gone; copying a line twice changes nothing."""
@@ -228,13 +241,6 @@ class Guard:
                 return [f"{record.release}: its evidence is not copied yet: {cause}"]
             self._copied = record.head.hash
         return []
-
-
-def _original(kept: Kept | None, release: str) -> str:
-    record = kept.record if kept else None
-    if record is None or isinstance(record, Foreign) or record.release != release:
-        return ""
-    return record.previous.route
 
 
 async def look_at_all(guards: Mapping[str, Guard], at_most: float | None = None) -> list[str]:
@@ -251,8 +257,5 @@ async def look_at_all(guards: Mapping[str, Guard], at_most: float | None = None)
         if not look.done():
             done += await guards[service].give_up()
             continue
-        try:
-            done += guards[service].looked()
-        except SerinusError as cause:
-            done.append(f"{service}: cannot be guarded now: {cause}")
+        done += guards[service].looked()
     return done

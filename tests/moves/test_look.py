@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from serinus.errors import Refused, Unavailable
 from serinus.moves.look import LOOK_SECONDS, Guard, look_at_all
 from serinus.ports import Ports
 from serinus.release.mark import Mark, Mode
-from serinus.release.record import Note, Record, State
+from serinus.release.record import Note, Record, State, to_json
 from serinus.release.weight import NOTHING, Weight
 from tests.fakes import FakeWorld, Fault, a_world
-from tests.moves.driver import a_guard, guarded, ports, release, until
+from tests.moves.driver import TIMING, a_guard, guarded, ports, release, until
 from tests.release.builders import a_plan
 
 BOUND_SECONDS = 2.0 + 5.0 + 2.0
@@ -186,3 +187,154 @@ async def test_an_unknown_record_keeps_its_canary_while_stable_cannot_serve() ->
     await looking
     zero = next(write.at for write in world.routes if write.at > begun and write.weight == NOTHING)
     assert zero >= begun + 20.0
+
+
+class Failing(Slow):
+    """A guard that meets what nobody has thought of, until it is mended."""
+
+    def __init__(self, ports: Ports, cause: Exception) -> None:
+        super().__init__(ports)
+        self.cause: Exception | None = cause
+
+    async def look(self) -> list[str]:
+        self.begun += 1
+        if self.cause is not None:
+            raise self.cause
+        return []
+
+
+@pytest.mark.parametrize(
+    ("cause", "pages"), [(KeyError("release"), 1), (Refused("no workload"), 1), (Unavailable("no answer"), 0)]
+)
+async def test_whatever_fails_at_one_service_keeps_no_other_unguarded(cause: Exception, pages: int) -> None:
+    world, other = a_world(), a_world()
+    failing, guard = Failing(ports(other), cause), a_guard(world)
+    guards = {"odd": failing, "shop": guard}
+    await orphan(world)
+    said = list[str]()
+    for _ in range(8):
+        said += await look_at_all(guards, at_most=0.05)
+        await world.clock.sleep(1.0)
+        await other.clock.sleep(1.0)
+    assert (await world.router.read()).weight == NOTHING
+    assert failing.begun == 8, "and it is looked at as often as the others"
+    assert len([sentence for sentence in said if "slow: cannot be guarded now: " in sentence]) == 8, said
+    assert len(other.notifier.told) == pages, "a person is told what does not mend itself, once"
+
+
+async def test_what_was_mended_in_time_pages_nobody() -> None:
+    world = a_world()
+    failing = Failing(ports(world), Refused("no workload"))
+    for second in range(20):
+        failing.cause = None if second % 4 == 3 else Refused("no workload")
+        await look_at_all({"slow": failing}, at_most=0.05)
+        await world.clock.sleep(1.0)
+    assert not world.notifier.told
+
+
+async def test_a_look_that_was_given_up_and_ends_late_ends_no_guard() -> None:
+    other = a_world()
+    stuck = Stuck(ports(other), stubborn=True)
+    await look_at_all({"slow": stuck}, at_most=0.05)
+    await other.clock.sleep(LOOK_SECONDS + 1)
+    assert await look_at_all({"slow": stuck}, at_most=0.05)
+    stuck.stubborn = False
+    stuck.looking().cancel()
+    await asyncio.wait({stuck.looking()})
+    assert await look_at_all({"slow": stuck}, at_most=0.05) == []
+    await look_at_all({"slow": stuck}, at_most=0.05)
+    assert stuck.begun == 3
+    await stuck.stop()
+
+
+@pytest.mark.parametrize("down", ["refuses", "silent"])
+async def test_a_canary_that_cannot_be_read_keeps_no_weight(down: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world()
+    await orphan(world)
+    if down == "silent":
+        world.inject(Fault.WORKLOAD_DOWN, world.now, 1e9)
+    else:
+        monkeypatch.setattr(world.workload, "canary", refused)
+    await guarded(world, lambda: False, seconds=BOUND_SECONDS)
+    assert (await world.router.read()).weight == NOTHING
+
+
+async def refused() -> None:
+    raise Refused("canary, revision 2, is not a workload")
+
+
+async def test_what_a_release_left_goes_though_its_canary_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world()
+    await orphan(world)
+    world.ledger.drop()
+    monkeypatch.setattr(world.workload, "canary", refused)
+    guard = a_guard(world)
+    assert any("returned to stable" in sentence for sentence in await guard.look())
+    route = await world.router.read()
+    assert (route.weight, route.mark) == (NOTHING, None)
+    with pytest.raises(Refused, match="revision 2"):
+        await guard.look()
+
+
+async def test_a_record_that_cannot_be_read_keeps_no_weight() -> None:
+    """Its engine is gone, or cannot read it either: a living one would write over it."""
+    world = a_world()
+    await orphan(world)
+    world.ledger.put(b'{"half":')
+    begun = world.now
+    world.inject(Fault.NOTIFIER_DOWN, begun, begun + 9)
+    said = await guarded(world, lambda: False, seconds=30)
+    zero = next(write.at for write in world.routes if write.at > begun and write.weight == NOTHING)
+    assert begun + TIMING.dead_seconds <= zero <= begun + BOUND_SECONDS
+    route = await world.router.read()
+    assert route.mark is not None
+    assert route.mark.mode is Mode.CLOSED
+    assert [sentence for sentence in said if sentence.startswith("r1: its route was closed")], said
+    assert len(world.notifier.told) == 1, "and not again every two seconds"
+    assert "cannot be read" in world.notifier.told[0].text
+
+
+async def test_a_record_that_changes_while_it_cannot_be_read_has_an_owner_who_writes() -> None:
+    world = a_world()
+    await orphan(world)
+    guard = a_guard(world)
+    for beat in range(10):
+        world.ledger.put(b'{"newer": %d' % beat)
+        with pytest.raises(Refused):
+            await guard.look()
+        await world.clock.sleep(2.0)
+    assert (await world.router.read()).weight == Weight.of(5)
+
+
+async def test_a_release_whose_record_can_be_read_again_is_ended() -> None:
+    world = a_world()
+    await orphan(world)
+    kept = await world.ledger.read()
+    assert kept is not None
+    assert isinstance(kept.record, Record)
+    world.ledger.put(b'{"half":')
+    guard = a_guard(world)
+    with pytest.raises(Refused):
+        await guard.look()
+    await world.clock.sleep(TIMING.dead_seconds)
+    await guard.look()
+    world.ledger.put(to_json(kept.record))
+    for _ in range(5):
+        await guard.look()
+        await world.clock.sleep(2.0)
+    kept = await world.ledger.read()
+    assert kept is not None
+    assert isinstance(kept.record, Record)
+    assert kept.record.state is State.ROLLED_BACK
+
+
+async def test_an_unreadable_record_keeps_its_canary_while_stable_cannot_serve() -> None:
+    world = a_world(rollout_seconds=20.0)
+    await of_another_schema(world, Mode.PROMOTING)
+    world.ledger.put(b"[")
+    await world.workload.put_stable('{"version": "v2"}', Note("r1", 1, "new"), await world.workload.stable())
+    begun = world.now
+    await guarded(world, lambda: False, seconds=80)
+    zero = next(write.at for write in world.routes if write.at > begun and write.weight == NOTHING)
+    assert zero >= begun + 20.0
+    assert len(world.notifier.told) == 1
