@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serinus.cli.exit_code import Code
-from serinus.cli.failure import Usage
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, verb
-from serinus.errors import PlatformError
 
 if TYPE_CHECKING:
+    from serinus.cli.logs import Found
     from serinus.release.evidence import Line
-    from serinus.release.record import Record
 
 Release = Annotated[str, typer.Argument(help="The release's id, or a file; without one, the newest.")]
+Releases = Annotated[
+    str, typer.Argument(help="The release's id, or a file; without one, every log, against each other.")
+]
 
 
 @verb
 async def show(context: typer.Context, release: Release = "", as_json: Json = False) -> Code:
     """Print the lines of a release's evidence."""
+    from serinus.cli.logs import content, legible, meant
     from serinus.release.evidence import parse
+    from serinus.release.witness import lines_of
+    from serinus.settings import Folders
 
     out = Terminal(as_json)
-    path = _file(release)
-    for text in _lines(path):
+    for text in lines_of(content(meant(release, Folders.resolve().evidence))):
         try:
             line = parse(text)
         except ValueError as cause:
-            out.result({"fault": str(cause), "text": text}, f"         ?  {cause}: {text[:200]}", "bad")
+            torn = {"fault": str(cause), "text": legible(text, len(text) * 4)}
+            out.result(torn, f"         ?  {cause}: {legible(text)}", "bad")
             continue
         out.emit({"n": line.n, "at": line.at, "seconds": line.seconds, "kind": line.kind, "data": line.data})
         out.say(f"{line.n:5}  {line.seconds:8.2f} s  {line.kind:8}  {_told(line)}")
@@ -46,70 +49,48 @@ def _told(line: Line) -> str:
 
 
 @verb
-async def verify(context: typer.Context, release: Release = "", as_json: Json = False) -> Code:
+async def verify(context: typer.Context, release: Releases = "", as_json: Json = False) -> Code:
     """Find every line that was changed, taken out or added. Exit code 1 where there is one."""
-    from serinus.release.evidence import verify as faults_of
+    from serinus.cli.logs import first_lines, gone, logs, look, meant, records
+    from serinus.settings import Folders
 
-    out = Terminal(as_json)
-    path = _file(release)
-    lines = _lines(path)
-    record = await _record(path.stem)
-    uncopied = tuple(line.text for line in record.lines if line.n > len(lines)) if record else ()
-    faults = faults_of((*lines, *uncopied), record.head if record else None)
-    for fault in faults:
+    out, folders = Terminal(as_json), Folders.resolve()
+    asked = meant(release, folders.evidence)
+    paths, known = logs(folders.evidence), await records(folders)
+    firsts = first_lines(paths, known)
+    if release:
+        found = await look(asked, known, firsts, folders)
+        return Code.UNEXPECTED if _said(out, found) else Code.DONE
+    every = [await look(path, known, firsts, folders) for path in paths]
+    wrong = sum([_said(out, found) for found in every])
+    absent = gone(firsts, paths)
+    for name, (head, older) in absent.items():
+        out.say(f"{name}.log, {head.n} lines, is not there" + (", older ones are" if older else ""), "bad" if older else "warn")
+    wrong += sum(older for _, older in absent.values())
+    unheld = [found.release for found in every if not found.held_by]
+    out.emit({"logs": len(every), "whole": not wrong, "faults": wrong, "unheld": unheld, "gone": list(absent)})
+    out.say(f"{len(every)} logs, {wrong} at fault" if wrong else f"{len(every)} logs, all whole", _style(bool(wrong)))
+    return Code.UNEXPECTED if wrong else Code.DONE
+
+
+def _style(bad: bool) -> str:
+    return "bad" if bad else "good"
+
+
+def _said(out: Terminal, found: Found) -> bool:
+    """Say what was found of one log; whether it is at fault."""
+    from serinus.cli.logs import legible
+
+    path, bad = legible(str(found.path), 4096), bool(found.faults)
+    for fault in found.faults:
         out.say(f"{path}:{fault.line}: {fault.what}", "bad")
-    kept = "its record's head agrees" if record else "no record is left to hold its end against"
-    found = {"file": str(path), "lines": len(lines), "whole": not faults, "head_checked": record is not None}
-    out.emit({**found, "faults": [{"line": f.line, "what": f.what} for f in faults]})
-    if faults:
-        out.say(f"{path}: {len(faults)} of {len(lines)} lines are at fault", "bad")
-        return Code.UNEXPECTED
-    out.say(f"{path}: {len(lines)} lines, whole; {kept}", "good")
-    return Code.DONE
-
-
-def _file(release: str) -> Path:
-    """The evidence file that is meant.
-
-    Raises:
-        Usage: there is none; says which there are
-    """
-    from serinus.settings import Folders
-
-    if release and (given := Path(release)).is_file():
-        return given
-    folder = Folders.resolve().evidence
-    files = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
-    if not files:
-        raise Usage(f"{folder} holds no evidence: no release has run with this folder of state")
-    if not release:
-        return files[-1]
-    wanted = folder / f"{Path(release).name.removesuffix('.log')}.log"
-    if wanted not in files:
-        newest = ", ".join(path.stem for path in reversed(files[-5:]))
-        raise Usage(f"{folder} holds no evidence of {release}; the newest there: {newest}")
-    return wanted
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    """Its lines as they lie there; bytes that are no text stay visible as faults."""
-    text = path.read_bytes().decode(errors="replace")
-    return tuple(text.removesuffix("\n").split("\n")) if text else ()
-
-
-async def _record(release: str) -> Record | None:
-    """The record of that release, where it is still its service's newest. Needs no platform that runs."""
-    from serinus.ledgers.file import FileLedger
-    from serinus.release.record import Record
-    from serinus.settings import Folders
-    from serinus.wiring import services
-
-    folders = Folders.resolve()
-    for service in services(folders):
-        try:
-            kept = await FileLedger(folders, service).read()
-        except PlatformError:
-            continue
-        if kept and isinstance(kept.record, Record) and kept.record.release == release:
-            return kept.record
-    return None
+    answer: dict[str, Any] = {"file": path, "release": legible(found.release), "lines": found.lines, "whole": not bad}
+    answer |= {"head_checked": bool(found.held_by), "held_by": found.held_by}
+    out.emit({**answer, "faults": [{"line": fault.line, "what": fault.what} for fault in found.faults]})
+    unheld = "nothing is left to hold its end against: a forged one would not be seen"
+    kept = f"agrees with {' and '.join(found.held_by)}" if found.held_by else unheld
+    if bad:
+        out.say(f"{path}: {len(found.faults)} faults in {found.lines} lines", "bad")
+    else:
+        out.say(f"{path}: {found.lines} lines, whole; {kept}", "good" if found.held_by else "warn")
+    return bad
