@@ -221,7 +221,10 @@ def from_json(text: bytes) -> Record | Foreign:
     Raises:
         ValueError: not a record at all
     """
-    head = _fixed().validate_json(text)
+    try:
+        head = _fixed().validate_json(text)
+    except ValidationError as cause:
+        raise ValueError(cause.errors()[0]["msg"]) from cause
     if head.schema != SCHEMA:
         return head
     try:

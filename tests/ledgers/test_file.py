@@ -122,6 +122,12 @@ async def test_what_is_asked_of_one_release_never_lands_on_the_next(
     assert kept.record == a_record(release="r-2", token=2)
 
 
+async def test_what_is_wrong_with_a_record_is_said_in_words(ledger: FileLedger, folders: Folders) -> None:
+    Store(folders.service("shop") / "record").write(b'{"half":', 0)
+    with pytest.raises(Refused, match=r"record: revision 1 is no record: Invalid JSON: EOF"):
+        await ledger.read()
+
+
 async def test_a_record_as_deep_as_a_well_is_refused(ledger: FileLedger, folders: Folders) -> None:
     Store(folders.service("shop") / "record").write(b"[" * 100_000, 0)
     with pytest.raises(Refused, match="revision 1 is no record"):
