@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import State as PrefectState
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Running, Scheduled
 
@@ -177,3 +182,27 @@ async def test_ctrl_c_before_anything_was_recorded_says_that_nothing_had_begun(
     assert answer.code == 3
     assert "nothing had begun" in answer.err
     assert await coming("shop") is None
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
+@pytest.mark.parametrize(("state", "code"), [("Promoted", 0), ("RolledBack", 1)])
+async def test_the_requests_that_are_documented_start_and_follow_a_release(
+    server: PrefectServer, state: str, code: int
+) -> None:
+    page = Path("deployments/README.md").read_text()
+    written = page.split("```bash\n")[1].split("```")[0].replace("sleep 5", "sleep 0.2")
+    script = re.sub(r"^API=\S+", f"API={server.api}", written).replace("build 1234", os.urandom(4).hex())
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-euc", script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        while (run := await coming("shop")) is None:
+            assert process.returncode is None, (await process.communicate())[1]
+            await asyncio.sleep(0.1)
+        async with get_client() as client:
+            made = await client.read_flow_run(UUID(run.id))
+        assert made.parameters == {"service": "shop", "version": "v2", "if_busy": "refuse"}
+        kind = StateType.COMPLETED if state == "Promoted" else StateType.FAILED
+        await move(made, PrefectState(type=kind, name=state, message="as it was said"))
+        out, err = await process.communicate()
+    assert (process.returncode, out.decode(), err) == (code, f"{state}: as it was said\n", b"")
