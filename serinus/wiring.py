@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serinus.clock import SystemClock
-from serinus.errors import Finding, PolicyError, PreflightError, Problem, SerinusError
+from serinus.errors import Finding, PlatformError, PolicyError, PreflightError, Problem, SerinusError
 from serinus.ledgers.file import FileLedger
 from serinus.local.platform import read_platform
 from serinus.metrics.absent import AbsentMetrics
@@ -27,9 +27,9 @@ from serinus.moves.look import Guard
 from serinus.notifiers.log import LogNotifier
 from serinus.notifiers.several import SeveralNotifiers
 from serinus.policy.secret import resolve
-from serinus.ports import Metrics, Notifier, Ports
+from serinus.ports import Metrics, Notice, Notifier, Ports
 from serinus.release.plan import Plan, Target
-from serinus.release.record import Foreign
+from serinus.release.record import Foreign, Record
 from serinus.routers.envoy import EnvoyRouter
 from serinus.settings import Folders
 from serinus.stores import process
@@ -108,11 +108,12 @@ def plan_of(service: str, version: str, policy: Mapping[str, Any] | None) -> Pla
         PolicyError: with every problem; nothing was touched
     """
     from serinus.policy.load import by_name, parse, read, to_plan
+    from serinus.policy.unit import shown
 
     chosen = read(by_name(service)) if policy is None else parse(policy)
     plan = to_plan(chosen, version)
     if plan.service != service:
-        found = f"the policy is for {plan.service!r}, the release for {service!r}"
+        found = f"the policy is for {shown(plan.service)}, the release for {shown(service)}"
         raise PolicyError("policy", (Problem("service", found, "send the policy of that service"),))
     return plan
 
@@ -173,7 +174,7 @@ async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -
         absent = AbsentMetrics("no local platform runs")
         known: PrometheusMetrics | AbsentMetrics = _metrics(service, url, target, plan) if url else absent
         metrics: Metrics = await stack.enter_async_context(known)
-        notifier = await _notifier(stack, target.notify or ("log",))
+        notifier = await _notifier(stack, target.notify) if plan else AsPlanned(FileLedger(folders, service))
         yield _ports(stack, service, folders, metrics, notifier)
 
 
@@ -226,9 +227,26 @@ def access(options: Mapping[str, str]) -> Access:
     )
 
 
+class AsPlanned:
+    """`ports.Notifier` of who has no plan, such as a guard: it tells whom the newest release's policy names; else the log."""
+
+    def __init__(self, ledger: FileLedger) -> None:
+        self._ledger = ledger
+
+    async def tell(self, notice: Notice) -> None:
+        """See `ports.Notifier`."""
+        named: tuple[str, ...] = ()
+        with suppress(PlatformError):
+            kept = await self._ledger.read()
+            if kept and isinstance(kept.record, Record):
+                named = kept.record.plan.target.notify
+        async with AsyncExitStack() as stack:
+            await (await _notifier(stack, named)).tell(notice)
+
+
 async def _notifier(stack: AsyncExitStack, addresses: tuple[str, ...]) -> Notifier:
     told: list[Notifier] = []
-    for address in addresses:
+    for address in addresses or ("log",):
         if address == "log":
             told.append(LogNotifier())
         else:
