@@ -30,6 +30,10 @@ class Usage(SerinusError):
     """The command line asks for something that cannot be; its text says what would be right."""
 
 
+class NotBegun(SerinusError):
+    """Somebody ended this process before anything was recorded; its text says what else there is to say."""
+
+
 def report(cause: BaseException, out: Terminal, debug: bool) -> Code:
     """Say what went wrong, for people and for programs.
 
@@ -57,6 +61,13 @@ def _told(cause: BaseException) -> tuple[Code, str, tuple[str, ...], dict[str, A
         case PreflightError():
             shown = tuple(str(finding) for finding in cause.findings)
             return Code.REFUSED, "preflight", ("Refused before anything was touched.", *shown), _findings(cause)
+        case NotBegun():
+            return (
+                Code.REFUSED,
+                "interrupted",
+                (f"Interrupted: nothing had begun, nothing was touched. {cause}".rstrip(),),
+                {},
+            )
         case Fenced():
             return Code.FENCED, "fenced", (f"Somebody else holds the release now: {cause}",), {}
         case RollbackError():

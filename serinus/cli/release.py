@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serinus.cli.exit_code import BY_OUTCOME, Code
-from serinus.cli.failure import Usage
+from serinus.cli.failure import NotBegun, Usage
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, Service, verb
 
@@ -76,8 +76,10 @@ async def release(
             ended = await _followed(out, folders, service, run)
             out.emit(ended)
             await _history(out, BY_OUTCOME[ended["outcome"]])
-    except asyncio.CancelledError:  # Ctrl-C before `_followed` takes it for itself
-        return await _not_begun(out, service, version, making)
+    except (asyncio.CancelledError, KeyboardInterrupt) as cause:  # Ctrl-C before `_followed` takes it for itself
+        if isinstance(cause, KeyboardInterrupt) and making is not None:
+            raise
+        raise NotBegun(await _withdrawn(service, making)) from None
     return BY_OUTCOME[ended["outcome"]]
 
 
@@ -102,25 +104,23 @@ async def _submitted(out: Terminal, folders: Folders, run: Created) -> Code:
     return Code.GOING
 
 
-async def _not_begun(out: Terminal, service: str, version: str, making: asyncio.Future[Created] | None) -> Code:
-    """Interrupted before anything was recorded: the run that may have been made is not to be begun by anybody."""
+async def _withdrawn(service: str, making: asyncio.Future[Created] | None) -> str:
+    """Nothing was recorded: a run that may have been made is not to be begun by anybody. Returns what a person is told."""
     import asyncio
 
     from serinus.errors import SerinusError
 
-    told = "Interrupted: nothing had begun, nothing was touched."
-    if making is not None:
-        from serinus.cli.queue import ANSWER_SECONDS, give_up
+    if making is None:
+        return ""
+    from serinus.cli.queue import ANSWER_SECONDS, give_up
 
-        try:
-            made = await asyncio.wait_for(making, ANSWER_SECONDS)
-            if made.ours:
-                await give_up(made.run)
-        except (SerinusError, TimeoutError):
-            told += f" The Prefect server did not say whether it keeps the run: `serinus watch {service}` tells."
-    out.complain(told)
-    out.emit({"service": service, "version": version, "outcome": "refused", "reason": {"why": told}})
-    return Code.REFUSED
+    try:
+        made = await asyncio.wait_for(making, ANSWER_SECONDS)
+        if made.ours:
+            await give_up(made.run)
+    except (SerinusError, TimeoutError):
+        return f"The Prefect server did not say whether it keeps the run: `serinus watch {service}` tells."
+    return ""
 
 
 async def _history(out: Terminal, code: Code) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from serinus.cli.app import app
 from serinus.cli.exit_code import BY_OUTCOME, Code
-from serinus.cli.failure import Usage, report
+from serinus.cli.failure import NotBegun, Usage, report
 from serinus.cli.terminal import Terminal
 from serinus.errors import (
     Conflict,
@@ -33,6 +33,7 @@ CASES = [
     (POLICY, Code.WRONG, "policy"),
     (Usage("--rate is a number."), Code.WRONG, "usage"),
     (PREFLIGHT, Code.REFUSED, "preflight"),
+    (NotBegun(), Code.REFUSED, "interrupted"),
     (Fenced("held by another"), Code.FENCED, "fenced"),
     (RollbackError("5 % left"), Code.UNRETURNED, "rollback"),
     (Unavailable("no answer"), Code.UNEXPECTED, "unavailable"),

@@ -179,7 +179,7 @@ async def test_ctrl_c_before_anything_was_recorded_says_that_nothing_had_begun(
     await line(release, "asking the Prefect server to begin shop v2")
     release.press()
     answer = await release.answer()
-    assert answer.code == 3
+    assert answer.code == 3, answer.err
     assert "nothing had begun" in answer.err
     assert await coming("shop") is None
 
