@@ -16,6 +16,7 @@ from serinus.cli.verb import Json, verb
 if TYPE_CHECKING:
     from serinus.policy.explain import Explanation, GateView, PhaseView
 
+LARGEST_RATE = 1e9
 Version = Annotated[str, typer.Option("--version", help="The version that would be released.")]
 Rate = Annotated[float, typer.Option("--rate", help="Requests a second of the whole service; without it no counts.")]
 
@@ -32,8 +33,8 @@ def plan(
     from serinus.policy.explain import explain
     from serinus.policy.load import read
 
-    if rate < 0:
-        raise Usage(f"--rate is requests a second, such as 200, not {rate:g}.")
+    if not 0 <= rate <= LARGEST_RATE:
+        raise Usage(f"--rate is requests a second, such as 200, at most {LARGEST_RATE:g}, not {rate:g}.")
     out = Terminal(as_json)
     explained = explain(read(file), version, rate or None)
     out.emit(asdict(explained))

@@ -89,8 +89,11 @@ def test_without_a_rate_no_requests_are_promised() -> None:
     assert answer["requests_per_second"] is None
 
 
-@pytest.mark.parametrize("words", [["--rate", "-1"], ["--rate", "x"], ["--version", "v 2"]])
+@pytest.mark.parametrize(
+    "words", [*(["--rate", rate] for rate in ("-1", "x", "nan", "inf", "1e308")), ["--version", "v 2"]]
+)
 def test_what_cannot_be_planned_is_refused(words: list[str]) -> None:
     refused = RUN.invoke(app, ["plan", SHOP, *words])
     assert refused.exit_code == 2
     assert "Traceback" not in refused.output
+    assert "bug" not in refused.output
