@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from serinus.errors import PolicyError, Problem
-from serinus.policy import consistency, document, preset, structure
+from serinus.policy import consistency, document, plain, preset, structure
 from serinus.policy.model import Policy
 from serinus.policy.settle import to_plan
 from serinus.policy.unit import shown
@@ -73,6 +73,8 @@ def _deployed() -> tuple[Path, ...]:
 
 
 def _sound(data: Mapping[str, Any], source: str, lines: Mapping[str, int]) -> Policy:
+    if never := tuple(plain.unfit(data)):
+        raise PolicyError(source, tuple(_placed(problem, lines) for problem in never))
     content, problems, bad = structure.examined(preset.applied(data))
     problems = (*problems, *consistency.problems(content, bad))
     if problems:

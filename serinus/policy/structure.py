@@ -6,6 +6,7 @@ Whether sound values fit together is `consistency`.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
@@ -101,6 +102,8 @@ def _problem(error: ErrorDetails) -> Problem:
         return Problem(where, found, f"write {str(given['expected']).replace(chr(39), '`')}")
     if kind == "invalid_key":
         return Problem(dotted(loc[:-1]), "a key is not a word", "write words as keys")
+    if isinstance(error["input"], float) and not math.isfinite(error["input"]) and kind not in RIGHT:
+        return Problem(where, f"{found} is not a number that a limit can be", "write a finite number")
     right = RIGHT.get(kind) or error["msg"].replace("Input should be", "write something").replace("Tuple", "The list")
     return Problem(where, found, right)
 

@@ -34,9 +34,15 @@ class UnitError(ValueError):
 
 
 def _bare(value: Any) -> str | None:
-    """The number that was written without a unit, if it is one."""
+    """The number that was written without a unit, if it is one.
+
+    Raises:
+        UnitError: infinite, or not a number
+    """
     if isinstance(value, bool):
         return None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UnitError(f"{shown(value)} is not a number that a limit can be", "write a finite one")
     if isinstance(value, int | float):
         return str(value) if isinstance(value, int) else f"{value:g}"
     text = str(value).strip()
@@ -47,7 +53,11 @@ def shown(value: Any) -> str:
     """What stood there, short enough for a message."""
     if value is None:
         return "nothing"
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except (ValueError, RecursionError):  # an endless number, or nesting without end
+        text = type(value).__name__
+    text = text.encode(errors="backslashreplace").decode()
     return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serinus.errors import PolicyError
 from serinus.policy import document
 from serinus.policy.explain import explain
-from serinus.policy.load import parse
+from serinus.policy.load import parse, read
 from serinus.policy.model import Content
+from serinus.wiring import plan_of
 from tests.policy.builders import SHORTEST
 
 WORDS = st.sampled_from(
@@ -93,3 +97,58 @@ def test_any_data_is_a_policy_or_refused(data: dict[str, Any]) -> None:
 def test_any_text_is_a_document_or_refused(text: str) -> None:
     with contextlib.suppress(PolicyError):
         assert isinstance(document.parse(text, "p").data, dict)
+
+
+def nested(depth: int) -> list[Any]:
+    deep: list[Any] = []
+    for _ in range(depth):
+        deep = [deep]
+    return deep
+
+
+ODD = {"nan": math.nan, "inf": math.inf, "digits": 10**5000, "half a character": "\ud800", "deep": nested(5000)}
+PLACES: tuple[tuple[str, ...], ...] = (
+    *((key,) for key in Content.model_fields),
+    ("gates", "error_rate", "max"),
+    ("gates", "latency_p99", "abort_above"),
+    ("checks", "min_requests"),
+    ("limits", "bad_requests"),
+    ("rehearsal", "speed"),
+    ("a key of nobody",),
+)
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+def test_an_odd_value_is_a_problem_that_can_be_written_down(place: tuple[str, ...], odd: Any) -> None:
+    sent = odd
+    for key in reversed(place):
+        sent = {key: sent}
+    with pytest.raises(PolicyError) as caught:
+        plan_of("shop", "v2", {**SHORTEST, **sent})
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize("key", ["\ud800", 10**5000, None, 1.5, True], ids=lambda key: type(key).__name__)
+def test_an_odd_key_is_a_problem_that_can_be_written_down(key: Any) -> None:
+    for sent in ({key: 1}, {"gates": {key: {"max": "1%"}}}, {"checks": {key: 1}}):
+        with pytest.raises(PolicyError) as caught:
+            plan_of("shop", "v2", {**SHORTEST, **sent})
+        assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize(("service", "version"), [("\ud800", "v2"), ("shop", "\ud800"), ("shop", "v" * 5000)])
+@pytest.mark.parametrize("policy", [None, SHORTEST], ids=["by name", "sent"])
+def test_an_odd_name_is_refused(service: str, version: str, policy: dict[str, Any] | None) -> None:
+    with pytest.raises(PolicyError) as caught:
+        plan_of(service, version, policy)
+    assert len(str(caught.value).encode()) < 500
+
+
+@pytest.mark.parametrize("written", [".nan", ".inf"])
+@pytest.mark.parametrize("key", ["bake: {}", "gates: {{error_rate: {{max: {}}}}}", "rehearsal: {{speed: {}}}"])
+def test_a_file_with_what_is_no_number_says_so(tmp_path: Path, key: str, written: str) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(f"service: shop\nworkload: local\nrouter: envoy\npreset: plan\n{key.format(written)}\n")
+    with pytest.raises(PolicyError, match="line 5: .*is not a number that a limit can be; write a finite"):
+        read(file)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.policy.unit import UnitError, number, percent, seconds, show_percent, show_seconds
+from serinus.policy.unit import UnitError, latency, number, percent, seconds, show_percent, show_seconds, shown
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,21 @@ def test_a_bare_number_is_refused_with_what_would_be_right(value: object) -> Non
         seconds(value)
     with pytest.raises(UnitError, match=r"has no unit; write .*%"):
         percent(value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_finite_number_is_told_as_that(value: float) -> None:
+    for read in (seconds, percent, latency, lambda value: number(value, ""), lambda value: number(value, "s")):
+        with pytest.raises(UnitError, match="is not a number that a limit can be; write a finite one"):
+            read(value)
+
+
+def test_whatever_stood_there_can_be_shown() -> None:
+    deep: list[object] = []
+    for _ in range(50_000):
+        deep = [deep]
+    for odd in (10**5000, deep, "\ud800", "x" * 5000):
+        assert len(shown(odd).encode()) < 80
 
 
 def test_a_fraction_is_told_as_a_percentage() -> None:
