@@ -65,7 +65,10 @@ async def verify(context: typer.Context, release: Releases = "", as_json: Json =
     wrong = sum([_said(out, found) for found in every])
     absent = gone(firsts, paths)
     for name, (head, older) in absent.items():
-        out.say(f"{name}.log, {head.n} lines, is not there" + (", older ones are" if older else ""), "bad" if older else "warn")
+        out.say(
+            f"{name}.log, {head.n} lines, is not there" + (", older ones are" if older else ""),
+            "bad" if older else "warn",
+        )
     wrong += sum(older for _, older in absent.values())
     unheld = [found.release for found in every if not found.held_by]
     out.emit({"logs": len(every), "whole": not wrong, "faults": wrong, "unheld": unheld, "gone": list(absent)})
