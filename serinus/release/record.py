@@ -224,10 +224,17 @@ def from_json(text: bytes) -> Record | Foreign:
     try:
         head = _fixed().validate_json(text)
     except ValidationError as cause:
-        raise ValueError(cause.errors()[0]["msg"]) from cause
+        raise ValueError(_first(cause)) from cause
     if head.schema != SCHEMA:
         return head
     try:
         return _adapter().validate_json(text)
     except ValidationError as cause:
-        raise ValueError(f"a record of schema {SCHEMA} that cannot be read: {cause.errors()[0]['msg']}") from cause
+        raise ValueError(f"a record of schema {SCHEMA} that cannot be read: {_first(cause)}") from cause
+
+
+def _first(cause: ValidationError) -> str:
+    """The first thing that is wrong, with its place."""
+    error = cause.errors()[0]
+    place = ".".join(map(str, error["loc"]))
+    return f"{place}: {error['msg']}" if place else error["msg"]

@@ -32,3 +32,24 @@ def test_stable_and_canary_phase_are_told_apart() -> None:
     assert a_release().at(25).record.current.weight.percent == 25
     assert a_release().baking().record.current.weight.percent == 0
     assert [state for state in State if state.ended] == [State.PROMOTED, State.ROLLED_BACK]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"{}", "schema: Field required"),
+        (b"", "Invalid JSON: EOF"),
+        (b"[]", "Input should be an object"),
+        (
+            b'{"schema":1,"release":"a","token":"x","owner":"a","beat":1,"ended":false}',
+            "token: Input should be a valid int",
+        ),
+        (
+            b'{"schema":1,"release":"a","token":1,"owner":"a","beat":1,"ended":false}',
+            "schema 1 .* plan: Field required",
+        ),
+    ],
+)
+def test_what_is_no_record_is_told_in_one_sentence(text: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=f"^[^\\n]*{why}[^\\n]*$"):
+        from_json(text)
