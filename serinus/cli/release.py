@@ -222,8 +222,7 @@ async def _summary(out: Terminal, folders: Folders, ports: Ports, run: Created, 
 
 def _tell(out: Terminal, said: Mapping[str, Any]) -> None:
     """The last lines: what the view has not said, and where to read more."""
-    # The flow speaks of its parameter; here it is an option.
-    why = said.get("reason", {}).get("why", "").replace("if_busy: wait", "--wait; as a run's parameter if_busy: wait")
+    why = said.get("reason", {}).get("why", "")
     if said["outcome"] == "refused":
         out.complain(f"Refused before anything was touched: {why}")
     elif said["outcome"] not in ("promoted", "rolled back"):

@@ -91,7 +91,7 @@ async def _copy_left(ports: Ports, kept: Kept | None) -> None:
 
 
 def _busy(service: str, what: str) -> PreflightError:
-    mend = f"wait for it (if_busy: wait), or end it: serinus abort {service}"
+    mend = f"wait for it (--wait; as a run's parameter if_busy: wait), or end it: serinus abort {service}"
     return PreflightError((Finding(what, f"service {service}", mend),))
 
 

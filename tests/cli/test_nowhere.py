@@ -9,10 +9,7 @@ import pytest
 
 from serinus.cli.app import app
 from serinus.cli.failure import Usage
-from serinus.cli.release import _tell
 from serinus.cli.server import Server, choose
-from serinus.cli.terminal import Terminal
-from serinus.moves.acquire import _busy
 from serinus.settings import Folders
 from tests.cli.test_app import RUN
 
@@ -77,12 +74,6 @@ def test_what_cannot_be_is_refused_before_anything_starts(words: list[str], told
     assert "bug" not in refused.stderr
     assert "Traceback" not in refused.output
     assert not folders.state.exists()
-
-
-def test_a_refusal_names_the_option_and_the_parameter(capsys: pytest.CaptureFixture[str]) -> None:
-    busy = str(_busy("shop", "release r1 is going"))
-    _tell(Terminal(), {"service": "shop", "outcome": "refused", "reason": {"why": busy}})
-    assert "wait for it (--wait; as a run's parameter if_busy: wait)" in capsys.readouterr().err
 
 
 def test_the_scenarios_are_listed() -> None:
