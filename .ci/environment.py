@@ -180,7 +180,7 @@ def sync_from_mirror(uv: str, settings: dict[str, str]) -> None:
     """The same versions and hashes from another index: a lock names the one it was made with, and uv holds it to that."""
     pins = CACHE / "pins.txt"
     CACHE.mkdir(exist_ok=True)
-    run([uv, "export", "--frozen", "--quiet", "--all-groups", "--output-file", str(pins)], cwd=ROOT, env=settings)
+    run([uv, "export", "--frozen", "--quiet", "--output-file", str(pins)], cwd=ROOT, env=settings)
     run([uv, "venv", "--quiet", "--allow-existing", str(VENV)], cwd=ROOT, env=settings)
     there = {**settings, "VIRTUAL_ENV": str(VENV)}
     run([uv, "pip", "sync", "--quiet", str(pins)], cwd=ROOT, env=there)

@@ -11,6 +11,10 @@ import pytest
 from hypothesis import settings
 
 from serinus.settings import Folders
+from tests.cluster import fixtures
+from tests.cluster.fixtures import cluster, own_cluster, space
+
+__all__ = ["cluster", "own_cluster", "space"]
 
 # The same examples every time, on machines of any speed: a test that fails here fails everywhere.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -21,12 +25,22 @@ SERVERS = ("standing", "platform", "prefect_server")
 """Fixtures that start servers once for several files."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the same servers go to one worker, one after the other; each worker would start servers of its own."""
     for item in items:
+        if isinstance(item, pytest.Function) and "cluster" in item.fixturenames:
+            item.add_marker(pytest.mark.cluster)
+        if item.get_closest_marker("cluster"):
+            item.add_marker(pytest.mark.real)
         if isinstance(item, pytest.Function) and item.get_closest_marker("real"):
             shared = next((name for name in SERVERS if name in item.fixturenames), str(item.path))
             item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if any(item.get_closest_marker("cluster") for item in session.items):
+        fixtures.enter(session.config)
 
 
 @pytest.fixture

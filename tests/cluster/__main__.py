@@ -1,0 +1,115 @@
+"""A cluster by hand: build its programs, start it, run a command inside its network namespace.
+
+python -m tests.cluster build [SET ...]            what `up` needs (kubernetes, contour), or those named (flagger)
+python -m tests.cluster up [--folder DIR]          start one; Ctrl-C ends it
+python -m tests.cluster exec [--folder DIR] CMD... a command inside a running one, with KUBECONFIG set
+python -m tests.cluster run CMD...                 a command that may enter namespaces: pytest, where you are not root
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from serinus.errors import Refused, SerinusError
+from tests.cluster import namespace
+from tests.cluster.cluster import read
+from tests.cluster.programs import CONTOUR, KUBERNETES, SETS, build
+from tests.cluster.toolchain import ROOT
+from tests.cluster.up import up
+
+FOLDER = ROOT / ".cache" / "cluster"
+NEEDED = (KUBERNETES, CONTOUR)
+INSIDE = "--inside"
+"""This process is already in the cluster's namespace."""
+
+
+def say(text: str) -> None:
+    print(f"cluster: {text}", file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    building = verbs.add_parser("build", help="build the programs")
+    building.add_argument("sets", nargs="*", choices=[*SETS, []], metavar="SET", help=", ".join(SETS))
+    starting = verbs.add_parser("up", help="start a cluster")
+    starting.add_argument("--folder", type=Path, default=FOLDER, help="where its files lie (default: .cache/cluster)")
+    starting.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
+    executing = verbs.add_parser("exec", help="run a command inside a running cluster")
+    executing.add_argument("--folder", type=Path, default=FOLDER)
+    executing.add_argument("command", nargs=argparse.REMAINDER)
+    running = verbs.add_parser("run", help="run a command that may enter network namespaces")
+    running.add_argument("command", nargs=argparse.REMAINDER)
+    return parser.parse_args()
+
+
+def allowed() -> None:
+    reason = namespace.why_not()
+    if reason is not None:
+        raise Refused(reason)
+
+
+def start(folder: Path, inside: bool) -> None:
+    """In a namespace of its own, or in the one that the caller has made."""
+    if not inside:
+        allowed()
+        build(NEEDED, say)
+        if not namespace.mighty():
+            os.execvp("unshare", namespace.privileged([sys.executable, "-m", "tests.cluster", *sys.argv[1:]]))
+        namespace.enter()
+    began = time.monotonic()
+
+    def told(text: str) -> None:
+        say(f"{time.monotonic() - began:5.1f} s  {text}")
+
+    asyncio.run(_until_told_to_end(folder.resolve(), told))
+
+
+async def _until_told_to_end(folder: Path, told: object) -> None:
+    task = asyncio.ensure_future(up(folder, told))  # type: ignore[arg-type]
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("ended")
+
+
+def execute(folder: Path, command: list[str]) -> None:
+    cluster = read(folder.resolve())
+    if cluster is None:
+        raise Refused(f"no cluster is ready in {folder}: `python -m tests.cluster up` starts one")
+    os.environ |= {"KUBECONFIG": str(cluster.kubeconfig), "SERINUS_TEST_CLUSTER": str(cluster.folder)}
+    os.environ["PATH"] = f"{cluster.kubectl.parent}:{os.environ.get('PATH', os.defpath)}"
+    words = namespace.inside(cluster.pid, command or [os.environ.get("SHELL", "sh")])
+    os.execvp(words[0], words)
+
+
+def main() -> int:
+    asked = arguments()
+    try:
+        if asked.verb == "build":
+            build([SETS[name] for name in asked.sets] or NEEDED, say)
+        elif asked.verb == "up":
+            start(asked.folder, asked.inside)
+        elif asked.verb == "exec":
+            execute(asked.folder, asked.command)
+        elif asked.verb == "run":
+            allowed()
+            words = namespace.privileged(asked.command)
+            os.execvp(words[0], words)
+    except SerinusError as problem:
+        say(str(problem))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""What lies in every cluster before a test begins? The kinds of Contour and of the Gateway API, and one Gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from serinus.errors import Unavailable
+from tests.cluster.ingress import GATEWAY, GATEWAY_NAMESPACE
+from tests.cluster.programs import definitions
+
+SECONDS = 30.0
+POLL_SECONDS = 0.05
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
+GATEWAY_CLASS = "contour"
+ADMIN_TIMEOUT = httpx.Timeout(10.0)
+
+
+def connect(kubeconfig: Path) -> httpx.AsyncClient:
+    """The API server, as the kubeconfig's user."""
+    whole = json.loads(kubeconfig.read_text())
+    cluster, user = whole["clusters"][0]["cluster"], whole["users"][0]["user"]
+    return httpx.AsyncClient(
+        base_url=cluster["server"],
+        headers={"Authorization": f"Bearer {user['token']}"},
+        verify=ssl.create_default_context(cafile=cluster["certificate-authority"]),
+        timeout=ADMIN_TIMEOUT,
+        trust_env=False,
+    )
+
+
+async def define(client: httpx.AsyncClient, names: Sequence[str]) -> None:
+    """Make these kinds known, and see that they are.
+
+    Raises:
+        Unavailable: the server refused one, or did not take it up in time
+    """
+    wanted = [one for name in names for one in definitions(name)]
+    await asyncio.gather(*(_create(client, CRDS, one) for one in wanted))
+    waiting = {str(one["metadata"]["name"]) for one in wanted}  # type: ignore[index]
+    deadline = asyncio.get_running_loop().time() + SECONDS
+    while waiting:
+        found = (await client.get(CRDS)).json()["items"]
+        waiting -= {item["metadata"]["name"] for item in found if _is(item, "Established")}
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unavailable(f"not established within {SECONDS:.0f} s: {', '.join(sorted(waiting))}")
+        await asyncio.sleep(POLL_SECONDS if waiting else 0)
+
+
+async def open_gateway(client: httpx.AsyncClient) -> None:
+    """The Gateway that Contour serves, for routes of every namespace."""
+    kinds = "gateway.networking.k8s.io/v1"
+    gateway_class = {
+        "apiVersion": kinds,
+        "kind": "GatewayClass",
+        "metadata": {"name": GATEWAY_CLASS},
+        "spec": {"controllerName": "projectcontour.io/gateway-controller"},
+    }
+    listener = {
+        "name": "http",
+        "port": 80,
+        "protocol": "HTTP",
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    gateway = {
+        "apiVersion": kinds,
+        "kind": "Gateway",
+        "metadata": {"name": GATEWAY, "namespace": GATEWAY_NAMESPACE},
+        "spec": {"gatewayClassName": GATEWAY_CLASS, "listeners": [listener]},
+    }
+    await _create(client, f"{GATEWAYS}/gatewayclasses", gateway_class)
+    await _create(client, f"{GATEWAYS}/namespaces/{GATEWAY_NAMESPACE}/gateways", gateway)
+
+
+async def gateway_is_open(client: httpx.AsyncClient) -> bool:
+    """Contour has taken it up."""
+    answer = await client.get(f"{GATEWAYS}/namespaces/{GATEWAY_NAMESPACE}/gateways/{GATEWAY}")
+    return answer.status_code == 200 and _is(answer.json(), "Programmed")
+
+
+async def _create(client: httpx.AsyncClient, path: str, body: Any) -> None:
+    answer = await client.post(path, json=body)
+    if answer.status_code not in (201, 409):
+        raise Unavailable(f"{body['kind']} {body['metadata']['name']} was not created: {answer.text[:400]}")
+
+
+def _is(item: dict[str, Any], condition: str) -> bool:
+    conditions = item.get("status", {}).get("conditions", [])
+    return any(one["type"] == condition and one["status"] == "True" for one in conditions)
