@@ -1,0 +1,87 @@
+"""What is run for a container: which words, in which environment? Pure, given the image and what the pod refers to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.node.environment import Sources, environment, expanded, relocated
+from tests.cluster.node.images import Image
+from tests.cluster.node.probe import Where
+from tests.cluster.node.status import Object
+
+SHOP_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What can be started.
+
+    Args:
+        words: none for an image that runs nothing
+        where: it is asked by its probes
+    """
+
+    words: tuple[str, ...]
+    where: Where
+
+
+def prepared(
+    container: Object, pod: Object, ip: str, image: Image, mounts: Mapping[str, Path], sources: Sources, faults: Path
+) -> Prepared:
+    """A container's process.
+
+    Raises:
+        CreateContainerConfigError: its environment refers to what is not there
+    """
+    given = environment(container, pod, ip, sources)
+    seen = _always(pod) | {name: relocated(value, mounts) for name, value in given.items()}
+    said = [*container.get("command", ()), *container.get("args", ())]
+    words = [relocated(expanded(word, given), mounts) for word in said]
+    if not container.get("command"):
+        own = _entrypoint(image, container, pod, ip, faults)
+        words = [*own, *words] if own else []
+    ports = {one["name"]: one["containerPort"] for one in container.get("ports", []) if "name" in one}
+    return Prepared(tuple(words), Where(ip, ports, seen))
+
+
+def owner(pod: Object) -> str:
+    """The Deployment that a pod is of, as far as its name tells; else whatever it is of, else itself."""
+    metadata = pod["metadata"]
+    for one in metadata.get("ownerReferences", []):
+        if one.get("controller"):
+            stem: str = one["name"]
+            return stem.rpartition("-")[0] if one["kind"] == "ReplicaSet" else stem
+    return str(metadata["name"])
+
+
+def _entrypoint(image: Image, container: Object, pod: Object, ip: str, faults: Path) -> tuple[str, ...]:
+    """What an image runs where the pod names no command of its own.
+
+    The demo service answers on every TCP port of the container (8080 where it names none), as the service of its label
+    `app`, and suffers what the faults' file says of its Deployment's name.
+    """
+    if image.program != "shop":
+        return ()
+    metadata = pod["metadata"]
+    labels = metadata.get("labels", {})
+    tcp = [one for one in container.get("ports", []) if one.get("protocol", "TCP") == "TCP"]
+    ports = [str(one["containerPort"]) for one in tcp] or [str(SHOP_PORT)]
+    given = {
+        "service": labels.get("app.kubernetes.io/name") or labels.get("app") or owner(pod),
+        "pod": metadata["name"],
+        "arm": owner(pod),
+        "version": image.version,
+        "address": ip,
+        "faults": str(faults),
+    }
+    options = [word for name, value in given.items() for word in (f"--{name}", value)]
+    return (sys.executable, "-m", "serinus.local.shop", *options, "--port", *ports)
+
+
+def _always(pod: Object) -> dict[str, str]:
+    """What every container's process has, whatever its pod says."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOSTNAME": pod["metadata"]["name"], "LANG": "C.UTF-8"}
