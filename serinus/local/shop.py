@@ -2,8 +2,8 @@
 
     python -m serinus.local.shop --service shop --pod shop-1 --arm stable --version v1 --port 20001 --faults faults.json
 
-`GET /healthz` is its readiness, anything else is the service. SIGTERM: it takes no new connection, answers what is under
-way, and goes when its clients have left. It starts and judges nobody else.
+`GET /healthz` is its readiness, `GET /metrics` what it has counted, anything else is the service. SIGTERM: it takes no new
+connection, answers what is under way, and goes when its clients have left. It starts and judges nobody else.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from serinus.local.addresses import LOOPBACK
 from serinus.local.catalogue import CATALOGUE, Behaviour, Dead, Start
 from serinus.local.fault import NONE, Fault, fault_of
+from serinus.local.meter import CONTENT_TYPE, Meter
 
 FAULT_POLL_SECONDS = 0.1
 LEAVE_SECONDS = 5.0
@@ -44,6 +47,7 @@ class Shop:
     version: str
     behaviour: Behaviour
     fault: Fault = NONE
+    meter: Meter = field(default_factory=Meter)
     first_request: float | None = None
     leaving: bool = False
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,9 +93,12 @@ class Shop:
 
     def answer(self, status: int, close: bool) -> bytes:
         body = json.dumps({"service": self.service, "version": self.version, "pod": self.pod}).encode() + b"\n"
+        return self.written(status, close, body, "application/json")
+
+    def written(self, status: int, close: bool, body: bytes, content_type: str) -> bytes:
         head = (
             f"HTTP/1.1 {status} {REASONS[status]}",
-            "content-type: application/json",
+            f"content-type: {content_type}",
             f"content-length: {len(body)}",
             f"x-version: {self.version}",
             f"x-pod: {self.pod}",
@@ -138,7 +145,7 @@ class Connection(asyncio.Protocol):
         head, end, rest = self._unread.partition(b"\r\n\r\n")
         if not end:
             if len(head) > MAX_HEAD_BYTES:
-                self._reply(431, close=True)
+                self._reply(self._shop.answer(431, close=True), close=True)
             return
         self._unread = rest
         self._take_up(head.decode("latin-1"))
@@ -149,57 +156,68 @@ class Connection(asyncio.Protocol):
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         length = headers.get("content-length", "0")
         if len(words) != 3 or not length.isdecimal():
-            return self._reply(400, close=True)
+            return self._reply(self._shop.answer(400, close=True), close=True)
         if "transfer-encoding" in headers:
-            return self._reply(411, close=True)
+            return self._reply(self._shop.answer(411, close=True), close=True)
         self._skip = int(length)
         close = headers.get("connection", "").lower() == "close"
         if words[1] == "/healthz":
-            return self._reply(self._shop.status(words[1], self._loop.time()), close)
-        return self._serve(words[1], close)
+            status = self._shop.status(words[1], self._loop.time())
+            return self._reply(self._shop.answer(status, close), close)
+        if words[1] == "/metrics":
+            counted = self._shop.meter.text().encode()
+            return self._reply(self._shop.written(200, close, counted, CONTENT_TYPE), close)
+        return self._serve(words[0], words[1], close)
 
-    def _serve(self, path: str, close: bool) -> None:
-        shop = self._shop
-        status = shop.status(path, self._loop.time())
+    def _serve(self, method: str, path: str, close: bool) -> None:
+        shop, began = self._shop, self._loop.time()
+        status = shop.status(path, began)
         if shop.refuses():
             return self._transport.abort()
         self._busy = True
         if shop.behaviour.dead is not Dead.HANGS:
-            self._loop.call_later(shop.latency(), self._reply, status, close)
+            self._loop.call_later(shop.latency(), self._served, method, status, began, close)
         return None
 
-    def _reply(self, status: int, close: bool) -> None:
+    def _served(self, method: str, status: int, began: float, close: bool) -> None:
+        self._shop.meter.observe(method, status, self._loop.time() - began)
+        self._reply(self._shop.answer(status, close), close)
+
+    def _reply(self, answer: bytes, close: bool) -> None:
         self._busy = False
         if self._transport.is_closing():
             return
-        self._transport.write(self._shop.answer(status, close))
+        self._transport.write(answer)
         if close:
             self._transport.close()
         else:
             self._next()
 
 
-async def serve(shop: Shop, port: int, faults: Path) -> None:
+async def serve(shop: Shop, address: str, ports: Sequence[int], faults: Path) -> None:
     """Until SIGTERM and its clients have left."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    server: asyncio.Server | None = None
+    servers: tuple[asyncio.Server, ...] = ()
     seen = -1
     while not stop.is_set():
         changed = _changed(faults)
         if changed != seen:
             seen, shop.fault = changed, _read(faults, shop)
-        if shop.refuses() and server is not None:
-            server.close()
-            server = None
+        if shop.refuses() and servers:
+            for server in servers:
+                server.close()
+            servers = ()
             for connection in tuple(shop.connections):
                 connection.abort()
-        if not shop.refuses() and server is None:
-            server = await loop.create_server(lambda: Connection(shop), "127.0.0.1", port, backlog=1024)
+        if not shop.refuses() and not servers:
+            servers = tuple(
+                [await loop.create_server(lambda: Connection(shop), address, port, backlog=1024) for port in ports]
+            )
         await _wait(stop, FAULT_POLL_SECONDS)
     shop.leaving = True
-    if server is not None:
+    for server in servers:
         server.close()
     if shop.connections:
         await _wait(shop.left, LEAVE_SECONDS)
@@ -235,7 +253,8 @@ def main() -> int:
     )
     for option in ("service", "pod", "arm", "version"):
         parser.add_argument(f"--{option}", required=True)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--address", default=LOOPBACK)
+    parser.add_argument("--port", type=int, nargs="+", required=True)
     parser.add_argument("--faults", type=Path, required=True)
     given = parser.parse_args()
     behaviour = CATALOGUE.get(given.version)
@@ -244,8 +263,10 @@ def main() -> int:
     if behaviour.start is Start.CRASHES:
         print(f"{given.pod}: cannot start: config key 'payment.url' is missing", file=sys.stderr)
         return 1
-    print(f"{given.pod}: {given.service} {given.version} on 127.0.0.1:{given.port}", file=sys.stderr, flush=True)
-    asyncio.run(serve(Shop(given.service, given.pod, given.arm, given.version, behaviour), given.port, given.faults))
+    ports = ", ".join(f"{given.address}:{port}" for port in given.port)
+    print(f"{given.pod}: {given.service} {given.version} on {ports}", file=sys.stderr, flush=True)
+    shop = Shop(given.service, given.pod, given.arm, given.version, behaviour)
+    asyncio.run(serve(shop, given.address, given.port, given.faults))
     return 0
 
 

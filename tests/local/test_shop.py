@@ -87,6 +87,35 @@ async def test_it_says_who_it_is(opened: Open) -> None:
     assert (answer.headers["x-version"], answer.headers["x-pod"]) == ("v1", "p-1")
 
 
+async def test_it_counts_for_prometheus_and_neither_its_probe_nor_the_counting(opened: Open) -> None:
+    one = await opened("v2-errors")
+    statuses = await one.statuses(40)
+    for _ in range(3):
+        await one.get("/healthz")
+        counted = (await one.get("/metrics")).text
+    for status in (200, 500):
+        assert f'http_requests_total{{method="GET",status="{status}"}} {statuses.count(status)}\n' in counted
+    assert 'http_request_duration_seconds_bucket{le="+Inf"} 40\n' in counted
+
+
+async def test_it_answers_on_each_of_its_ports(tmp_path: Path, block: Block) -> None:
+    ports = (str(block.take()), str(block.take()))
+    given = ("--service", "shop", "--pod", "p", "--arm", "canary", "--version", "v1", "--faults", "x", "--port", *ports)
+    words = (sys.executable, "-m", "serinus.local.shop", *given)
+    child = await start(Command("shop", words, tmp_path / "log"), Register(tmp_path / "p.json"))
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+
+        async def both() -> bool:
+            try:
+                answers = [await client.get(f"http://{LOOPBACK}:{port}/healthz") for port in ports]
+            except httpx.TransportError:
+                return False
+            return [answer.status_code for answer in answers] == [200, 200]
+
+        await eventually(both, "both answer")
+    await child.stop(1.0)
+
+
 async def test_a_body_is_read_and_passed_over(opened: Open) -> None:
     one = await opened("v1")
     for _ in range(3):
