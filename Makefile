@@ -15,7 +15,7 @@ setup: ## Make .venv what uv.lock says (the others do it first)
 demo: setup ## Release a good version and take back a bad one, on real traffic
 	@$(BIN)/serinus demo good errors
 
-test: setup ## The fast tests, then those on real servers; TEST_ARGS goes to pytest
+test: setup ## The fast tests, then those on real servers and a real Kubernetes; TEST_ARGS goes to pytest
 	@.ci/tests $(TEST_ARGS)
 
 pythons: setup ## The fast tests on every other Python that is here and that we claim

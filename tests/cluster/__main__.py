@@ -19,7 +19,8 @@ from pathlib import Path
 from serinus.errors import Refused, SerinusError
 from tests.cluster import namespace
 from tests.cluster.cluster import read
-from tests.cluster.programs import CONTOUR, KUBERNETES, SETS, build
+from tests.cluster.fixtures import FOREIGN, RUNNING
+from tests.cluster.programs import CONTOUR, KUBERNETES, SETS, ToolSet, build
 from tests.cluster.toolchain import ROOT
 from tests.cluster.up import up
 
@@ -55,6 +56,29 @@ def allowed() -> None:
         raise Refused(reason)
 
 
+def prepare(sets: list[ToolSet]) -> None:
+    """Build these; none named: what a cluster needs, unless the user has one or none can run here."""
+    if not sets and elsewhere():
+        return
+    if not sets:
+        allowed()
+    build(sets or NEEDED, say)
+
+
+def run(command: list[str]) -> None:
+    if not command:
+        raise Refused("name a command: `python -m tests.cluster run pytest ...`")
+    if not elsewhere():
+        allowed()
+        command = list(namespace.privileged(command))
+    os.execvp(command[0], command)
+
+
+def elsewhere() -> bool:
+    """The tests' cluster is there already."""
+    return bool(os.environ.get(FOREIGN) or os.environ.get(RUNNING))
+
+
 def start(folder: Path, inside: bool) -> None:
     """In a namespace of its own, or in the one that the caller has made."""
     if not inside:
@@ -86,7 +110,7 @@ def execute(folder: Path, command: list[str]) -> None:
     cluster = read(folder.resolve())
     if cluster is None:
         raise Refused(f"no cluster is ready in {folder}: `python -m tests.cluster up` starts one")
-    os.environ |= {"KUBECONFIG": str(cluster.kubeconfig), "SERINUS_TEST_CLUSTER": str(cluster.folder)}
+    os.environ |= {"KUBECONFIG": str(cluster.kubeconfig), RUNNING: str(cluster.folder)}
     os.environ["PATH"] = f"{cluster.kubectl.parent}:{os.environ.get('PATH', os.defpath)}"
     words = namespace.inside(cluster.pid, command or [os.environ.get("SHELL", "sh")])
     os.execvp(words[0], words)
@@ -96,15 +120,13 @@ def main() -> int:
     asked = arguments()
     try:
         if asked.verb == "build":
-            build([SETS[name] for name in asked.sets] or NEEDED, say)
+            prepare([SETS[name] for name in asked.sets])
         elif asked.verb == "up":
             start(asked.folder, asked.inside)
         elif asked.verb == "exec":
             execute(asked.folder, asked.command)
         elif asked.verb == "run":
-            allowed()
-            words = namespace.privileged(asked.command)
-            os.execvp(words[0], words)
+            run(asked.command)
     except SerinusError as problem:
         say(str(problem))
         return 1

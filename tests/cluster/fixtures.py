@@ -88,12 +88,9 @@ def _started() -> Iterator[Cluster]:
         pytest.fail(f"{' and '.join(lacking)} must be built first: `python -m tests.cluster build`", pytrace=False)
     # Not below pytest's own folders: their paths are too long for a socket.
     folder = Path(mkdtemp(prefix="serinus-cluster-"))
-    words = (sys.executable, "-m", "tests.cluster", "up", "--inside", "--folder", str(folder))
-    output = folder / "up.log"
-    with output.open("wb") as log:
-        process = subprocess.Popen(tied(words), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    process, found = launch(folder, "--inside")
     try:
-        yield _ready(process, folder, output)
+        yield found
     finally:
         process.terminate()
         try:
@@ -104,15 +101,21 @@ def _started() -> Iterator[Cluster]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ready(process: subprocess.Popen[bytes], folder: Path, output: Path) -> Cluster:
+def launch(folder: Path, *flags: str) -> tuple[subprocess.Popen[bytes], Cluster]:
+    """A cluster as a child, once it is ready; it dies with this process."""
+    words = (sys.executable, "-m", "tests.cluster", "up", *flags, "--folder", str(folder))
+    output = folder / "up.log"
+    with output.open("wb") as log:
+        process = subprocess.Popen(tied(words), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     deadline = time.monotonic() + START_SECONDS
     while (found := read(folder)) is None:
         if process.poll() is not None:
             pytest.fail(f"the cluster did not start; its files are in {folder}:\n{tail(output)}", pytrace=False)
         if time.monotonic() > deadline:
+            process.kill()
             pytest.fail(f"the cluster was not ready in {START_SECONDS:.0f} s:\n{tail(output)}", pytrace=False)
         time.sleep(POLL_SECONDS)
-    return found
+    return process, found
 
 
 def _foreign(told: os._Environ[str]) -> Cluster:
