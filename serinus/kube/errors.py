@@ -1,0 +1,94 @@
+"""What an API server's refusal means to a caller: one of ours, with the verb, resource and namespace that it was about.
+
+Source: kubernetes.io, API concepts; `k8s.io/apimachinery/pkg/api/errors`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from serinus.errors import Conflict, PlatformError, Refused, Unavailable
+
+_LATER = frozenset({408, 425, 429})
+_NO_SUCH_KIND = "could not find the requested resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What was asked of the server.
+
+    Args:
+        verb: as RBAC has it: `get`, `list`, `create`, `patch`, `delete`
+        resource: with its group: `configmaps`, `httpproxies.projectcontour.io`
+        namespace: empty for what lies in none
+        name: empty for a list
+        conditional: it carries a precondition of its own, so that 422 can mean that this does not hold
+    """
+
+    verb: str
+    resource: str
+    namespace: str
+    name: str = ""
+    conditional: bool = False
+
+    def __str__(self) -> str:
+        name = f" {self.name}" if self.name else ""
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {self.resource}{name}{where}"
+
+
+class Missing(Refused):
+    """The object is not there, though the server knows its kind."""
+
+
+def refusal(doing: Doing, code: int, body: bytes) -> PlatformError:
+    """The error for an answer that is none of success.
+
+    Args:
+        code: HTTP status, 300 or more
+        body: a `Status` object, or whatever a proxy in between said
+    """
+    status = _status(body)
+    words = _words(status, body, code)
+    if code == 409:
+        return Conflict(f"{doing}: {words}")
+    if code in _LATER or code >= 500:
+        return Unavailable(f"{doing}: the API server answers {code}: {words}")
+    if code == 422 and doing.conditional and not _invalid(status):
+        return Conflict(f"{doing}: the object is not as it was read")
+    if code == 401:
+        return Refused(f"{doing}: the API server does not know who asks (401): the token is wrong or has expired")
+    if code == 403 and f"cannot {doing.verb} resource" in words:
+        return Refused(f"the right to {doing} is missing: {words}")
+    if code == 404:
+        return _not_found(doing, status, words)
+    return Refused(f"{doing}: the API server refuses it ({code}): {words}")
+
+
+def _not_found(doing: Doing, status: dict[str, Any], words: str) -> Refused:
+    if not status or _NO_SUCH_KIND in words:
+        return Refused(
+            f"{doing}: the API server knows no {doing.resource}: are its CustomResourceDefinitions installed?"
+        )
+    return Missing(f"{doing}: {words}")
+
+
+def _invalid(status: dict[str, Any]) -> bool:
+    """Validation names the fields; a failed precondition names none."""
+    details = status.get("details")
+    return isinstance(details, dict) and bool(details.get("causes"))
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) and said.get("kind") == "Status" else {}
+
+
+def _words(status: dict[str, Any], body: bytes, code: int) -> str:
+    said = str(status.get("message") or "") or body.decode(errors="replace").strip()
+    return said.partition("\n")[0][:500] or f"HTTP {code}"

@@ -1,0 +1,131 @@
+"""One service's route in an object that splits traffic by weighted backends: read, and written only as it was read.
+
+Which object, where its backends stand and what its controller says of it is the vendor's file (`serinus.routers`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from serinus.errors import Conflict, Refused
+from serinus.kube import canary_service
+from serinus.kube.client import Kind, Kube
+from serinus.kube.patch import Object, Operation
+from serinus.kube.split import Split
+from serinus.ports import Route
+from serinus.release.mark import Mark, Mode
+from serinus.release.weight import NOTHING
+
+_TRIES = 3
+_NO_DRY_RUN = "does not support dry run"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a controller says of an object.
+
+    Args:
+        seen: it speaks of the object as it stands now
+        complaint: why it does not serve by it; empty where it does
+    """
+
+    seen: bool
+    complaint: str = ""
+
+
+class SplitRouter:
+    """`ports.Router`.
+
+    Args:
+        kube: where the object is
+        kind, name: of the object
+        split: whose traffic, in which form
+        word: reads its status
+    """
+
+    def __init__(self, kube: Kube, kind: Kind, name: str, split: Split, word: Callable[[Object], Word]) -> None:
+        self._kube, self._kind, self._name = kube, kind, name
+        self._split = split
+        self._word = word
+        self._last: Object | None = None
+        """As it was last read or written: a write on it needs no read, and is refused by the server where it is old."""
+
+    async def read(self) -> Route:
+        return self._split.route(await self._get())
+
+    async def write(self, mark: Mark, seen: Route) -> Route:
+        before = await self._as(seen)
+        if mark.mode is Mode.OPEN and not self._split.names_canary(before):
+            self._alone(before)
+            await canary_service.routed(self._kube, self._split.canary)
+        write = secrets.token_hex(4)
+        return await self._apply(seen, lambda now: self._split.marking(now, mark, seen.original, write))
+
+    async def restore(self, original: str, seen: Route) -> Route:
+        found = original or seen.original
+        restored = await self._apply(seen, lambda now: self._split.restoring(now, found))
+        await canary_service.remove(self._kube, self._split.canary)
+        return restored
+
+    async def taken_up(self, route: Route) -> bool:
+        """At weight 0 what its controller finds wrong with it is no matter: nothing of it reaches the canary."""
+        now = await self._get()
+        word = self._word(now)
+        if not word.seen or self._split.route(now).version != route.version:
+            return False
+        if word.complaint and route.weight != NOTHING:
+            raise Refused(f"{self} is rejected: {word.complaint}")
+        return True
+
+    async def rehearse_close(self) -> None:
+        now = await self._get()
+        route = self._split.route(now)
+        self._alone(now)
+        mark = route.mark or Mark("rehearsal", 0, 0, Mode.OPEN, NOTHING)
+        closed = Mark(mark.release, mark.token, mark.seq + 1, Mode.CLOSED, NOTHING, "rehearsal")
+        operations = self._split.marking(now, closed, route.original, secrets.token_hex(4))
+        try:
+            await self._kube.patch(self._kind, self._name, operations, dry_run=True)
+        except Conflict:
+            return  # somebody writes just now: the right to write is there, which is all that was asked
+        except Refused as cause:
+            if _NO_DRY_RUN not in str(cause):  # said by a webhook, long after the right was asked for
+                raise
+
+    async def project(self) -> bool:
+        """The object is what serves: there is no rendering of it to mend."""
+        return False
+
+    def __str__(self) -> str:
+        return f"{self._kind.name} {self._kube.namespace}/{self._name}"
+
+    async def _get(self) -> Object:
+        self._last = await self._kube.get(self._kind, self._name)
+        return self._last
+
+    async def _as(self, seen: Route) -> Object:
+        """The object, still as it was seen."""
+        for known in (self._last, None):
+            now = known or await self._get()
+            if self._split.route(now).version == seen.version:
+                return now
+        raise Conflict(f"{self} is not as it was read")
+
+    async def _apply(self, seen: Route, made: Callable[[Object], list[Operation]]) -> Route:
+        """Its status and others' parts may move meanwhile: they are no reason to give up."""
+        for _ in range(_TRIES):
+            now = await self._as(seen)
+            try:
+                self._last = await self._kube.patch(self._kind, self._name, made(now))
+                return self._split.route(self._last)
+            except Conflict:
+                self._last = None
+        raise Conflict(f"{self} is written by others faster than it can be read")
+
+    def _alone(self, now: Object) -> None:
+        others = ", ".join(self._split.others(now))
+        if others:
+            stable = self._split.stable
+            raise Refused(f"{self} splits between {stable} and {others}: give {stable} a rule of its own")

@@ -1,0 +1,113 @@
+"""The record of one service as a ConfigMap, `serinus-<service>`, kept after a release; its evidence is `kube.evidence`'s.
+
+What is in either is not decided here.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+from serinus.errors import Conflict, Refused, Unavailable
+from serinus.kube.client import CONFIG_MAP, Kube
+from serinus.kube.errors import Missing
+from serinus.kube.evidence import Evidence
+from serinus.kube.names import STATE, WRITE, labels, record_name
+from serinus.kube.patch import Object, at_version, pointer, put
+from serinus.ports import Kept
+from serinus.release.evidence import Line
+from serinus.release.record import Ask, Foreign, Record, from_json, to_json
+
+_RECORD = "record"
+_RELEASE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,198}[a-z0-9])?")
+_TRIES = 50
+
+
+class KubernetesLedger:
+    """`ports.Ledger`.
+
+    Args:
+        kube: where the ConfigMaps are
+        service: its name
+    """
+
+    def __init__(self, kube: Kube, service: str) -> None:
+        self._kube = kube
+        self._service = service
+        self._name = record_name(service)
+        self._evidence = Evidence(kube, service)
+
+    async def read(self) -> Kept | None:
+        found = await self._kube.find(CONFIG_MAP, self._name)
+        return None if found is None else self._kept(found)
+
+    async def write(self, record: Record, seen: str | None) -> Kept:
+        stored = to_json(record).decode()
+        # A write that changes nothing would keep its version, and stop nobody who wrote on it.
+        notes = {WRITE: secrets.token_hex(4)}
+        said = {**labels(self._service, record.release), STATE: record.state.replace(" ", "-")}
+        if seen is None:
+            metadata = {"name": self._name, "labels": said, "annotations": notes}
+            return self._written(
+                record, await self._kube.create(CONFIG_MAP, {"metadata": metadata, "data": {_RECORD: stored}})
+            )
+        operations = [
+            at_version({"metadata": {"resourceVersion": seen}}),
+            put(pointer("data"), {_RECORD: stored}),
+            put(pointer("metadata", "labels"), said),
+            put(pointer("metadata", "annotations"), notes),
+        ]
+        try:
+            return self._written(record, await self._kube.patch(CONFIG_MAP, self._name, operations))
+        except Missing as cause:
+            raise Conflict(f"the record of {self._service} is gone: {cause}") from cause
+
+    async def ask(self, ask: Ask) -> Kept:
+        asked = ""
+        for _ in range(_TRIES):
+            kept = await self.read()
+            if kept is not None and asked and kept.record.release != asked:
+                raise Refused(f"{asked} ended before it was reached: nothing was asked of {kept.record.release}")
+            if kept is None or kept.record.ended:
+                raise Refused(f"no release of {self._service} is live: there is nothing to {ask.verb}")
+            if isinstance(kept.record, Foreign):
+                what = f"the record of {self._service} has schema {kept.record.schema}"
+                raise Refused(f"{what}: use the version of serinus that wrote it")
+            if any(known.id == ask.id for known in kept.record.inbox):
+                return kept
+            asked = kept.record.release
+            try:
+                return await self.write(replace(kept.record, inbox=(*kept.record.inbox, ask)), kept.version)
+            except Conflict:
+                continue
+        raise Unavailable(f"the record of {self._service} was written {_TRIES} times while {ask.verb} was being asked")
+
+    async def append(self, release: str, lines: Sequence[Line]) -> None:
+        await self._evidence.append(_checked(release), lines)
+
+    async def lines(self, release: str) -> tuple[str, ...]:
+        return await self._evidence.lines(_checked(release))
+
+    def _written(self, record: Record, found: Object) -> Kept:
+        return Kept(record, str(found["metadata"]["resourceVersion"]))
+
+    def _kept(self, found: Object) -> Kept:
+        try:
+            return Kept(
+                from_json((found.get("data") or {})[_RECORD].encode()), str(found["metadata"]["resourceVersion"])
+            )
+        except KeyError as cause:
+            raise Refused(
+                f"ConfigMap {self._kube.namespace}/{self._name} is no record: it has no key {cause}"
+            ) from cause
+        except ValueError as cause:
+            why = str(cause).partition("\n")[0]
+            raise Refused(f"ConfigMap {self._kube.namespace}/{self._name} is no record: {why}") from cause
+
+
+def _checked(release: str) -> str:
+    if not _RELEASE.fullmatch(release):
+        raise Refused(f"{release!r} is no release's id: small letters, digits, dots and dashes, at most 200")
+    return release
