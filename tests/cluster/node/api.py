@@ -15,6 +15,7 @@ from tests.cluster.node.status import Object
 
 TIMEOUT_SECONDS = 10.0
 WATCH_SECONDS = 300
+MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 
 
@@ -84,7 +85,7 @@ class Api:
 async def connect(kubeconfig: str) -> Api:
     """By the current context of that file; nothing is asked yet."""
     found = client.Configuration()
-    await config.load_kube_config(config_file=kubeconfig, client_configuration=found)  # type: ignore[no-untyped-call]
+    await config.load_kube_config(config_file=kubeconfig, client_configuration=found)
     return Api(client.ApiClient(found))
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.cluster.node import logs
-from tests.cluster.node.api import STRATEGIC, UNREACHABLE, ApiError
+from tests.cluster.node.api import MERGE, UNREACHABLE, ApiError
 from tests.cluster.node.container import Life
 from tests.cluster.node.pod import Pod
 from tests.cluster.node.site import Site, now
@@ -77,7 +77,7 @@ class Node:
                 with suppress_status(409):
                     await self.site.api.call("POST", path, wanted)
                 patch = {"status": wanted["status"]}
-                await self.site.api.call("PATCH", f"{path}/{self.site.name}/status", patch, kind=STRATEGIC)
+                await self.site.api.call("PATCH", f"{path}/{self.site.name}/status", patch, kind=MERGE)
                 return
             except UNREACHABLE as problem:
                 self.site.say(f"node {self.site.name} is not registered: {type(problem).__name__}: {problem}")
@@ -91,7 +91,8 @@ class Node:
             here = {one["metadata"]["uid"] for one in listed["items"]}
             for uid in set(self._pods) - here:
                 self._forget(uid)
-            for one in listed["items"]:
+            # Those that had an address here before come first: it is still theirs.
+            for one in sorted(listed["items"], key=lambda one: "podIP" not in one.get("status", {})):
                 self._seen(one)
             async for kind, one in self.site.api.watch(path, listed["metadata"]["resourceVersion"], fieldSelector=mine):
                 if kind == "DELETED":
@@ -108,11 +109,17 @@ class Node:
             return self._pods[uid][0].seen(one)
         if one.get("status", {}).get("phase") in ENDED and "deletionTimestamp" not in one["metadata"]:
             return None
-        pod = Pod(one, next(self.addresses), self.site)
+        pod = Pod(one, self._address(one), self.site)
         task = asyncio.ensure_future(pod.live())
         self._pods[uid] = (pod, task)
         task.add_done_callback(lambda done: self._ended(uid, done))
         return None
+
+    def _address(self, one: Object) -> str:
+        """A pod keeps the one that it had under a node of this name before."""
+        kept: str = one.get("status", {}).get("podIP", "")
+        taken = {pod.ip for pod, _ in self._pods.values()}
+        return kept if kept and kept not in taken else next(ip for ip in self.addresses if ip not in taken)
 
     def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
         self._pods.pop(uid, None)
@@ -145,10 +152,8 @@ def _node(site: Site, size: Size, port: int) -> dict[str, Object]:
         "status": {
             "capacity": room,
             "allocatable": room,
-            "addresses": [
-                {"type": "InternalIP", "address": site.address},
-                {"type": "Hostname", "address": site.name},
-            ],
+            # No name: nobody could look it up, and the API server asks by a name first.
+            "addresses": [{"type": "InternalIP", "address": site.address}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
             "conditions": [
                 {"type": kind, "status": said, "reason": reason, "message": message}

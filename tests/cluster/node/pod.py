@@ -15,7 +15,7 @@ from tests.cluster.node.api import STRATEGIC, UNREACHABLE, ApiError
 from tests.cluster.node.container import Life, Setting
 from tests.cluster.node.environment import FailedMount, sources_of_volumes
 from tests.cluster.node.site import Site, now
-from tests.cluster.node.status import CREATING, INITIALIZING, Known, Object, initialized, sidecar, status
+from tests.cluster.node.status import Container, Known, Object, initialized, resumed, sidecar, status
 from tests.cluster.node.volumes import mounts, write
 
 RETRY_SECONDS = 0.5
@@ -38,6 +38,7 @@ class Pod:
     ip: str
     site: Site
     lives: dict[str, Life] = field(default_factory=dict)
+    _begun: dict[str, Container] = field(default_factory=dict)
     _since: str = field(default_factory=now)
     _deleted: asyncio.Event = field(default_factory=asyncio.Event)
     _kill_at: float = float("inf")
@@ -74,6 +75,8 @@ class Pod:
     async def live(self) -> None:
         """Until it is deleted, here and at the API server; cancelled, its processes are killed."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        specs = [*self.object["spec"].get("initContainers", []), *self.object["spec"]["containers"]]
+        self._begun = {one["name"]: resumed(self.object, one["name"], self._since) for one in specs}
         jobs = [asyncio.ensure_future(job) for job in (self._write_on(), self._mount_on())]
         self.seen(self.object)
         try:
@@ -110,8 +113,7 @@ class Pod:
         policy = "Always" if sidecar(spec) else "OnFailure" if first and whole == "Always" else whole
         grace = self.object["spec"].get("terminationGracePeriodSeconds", 30)
         setting = Setting(self.object, self.ip, self.folder, grace, self.site, self._changed.set, self.tell)
-        beginning = INITIALIZING if self.object["spec"].get("initContainers") else CREATING
-        life = Life(spec, setting, mounts(spec, self.folder / "volumes"), policy, beginning)
+        life = Life(spec, setting, mounts(spec, self.folder / "volumes"), policy, self._begun[spec["name"]])
         self.lives[life.name] = life
         if self._deleted.is_set():
             life.ending.ask(self._kill_at)
@@ -194,11 +196,7 @@ class Pod:
                 self._changed.set()
 
     async def _write(self) -> None:
-        beginning = INITIALIZING if self.object["spec"].get("initContainers") else CREATING
-        specs = [*self.object["spec"].get("initContainers", []), *self.object["spec"]["containers"]]
-        known = {
-            one["name"]: self.lives[one["name"]].known if one["name"] in self.lives else beginning for one in specs
-        }
+        known = self._begun | {name: life.known for name, life in self.lives.items()}
         said = status(self.object, Known(self.ip, self.site.address, self._since, known), now())
         if said == self._said:
             return

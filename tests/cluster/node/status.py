@@ -7,7 +7,7 @@ readiness gate waits for, are not in it and so stay as they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Object = Mapping[str, Any]
@@ -89,8 +89,22 @@ class Known:
     containers: Mapping[str, Container]
 
 
+LOST = 255
 CREATING = Container(Waiting("ContainerCreating"))
 INITIALIZING = Container(Waiting("PodInitializing"))
+
+
+def resumed(pod: Object, name: str, now: str) -> Container:
+    """A container before its first life on this node; one that ran under a node of this name before lost that life."""
+    first = INITIALIZING if pod["spec"].get("initContainers") else CREATING
+    said = pod.get("status", {})
+    both = [*said.get("initContainerStatuses", []), *said.get("containerStatuses", [])]
+    before: Object = next((one for one in both if one["name"] == name), {})
+    running = before.get("state", {}).get("running")
+    if running is None:
+        return first
+    lost = Terminated(LOST, "Unknown", running["startedAt"], now, before.get("containerID", ""))
+    return replace(first, image_id=before["imageID"], restarts=before["restartCount"], last=lost)
 
 
 def status(pod: Object, known: Known, now: str) -> dict[str, Any]:
