@@ -1,0 +1,231 @@
+"""Deployments as a workload: the user's own stays the stable one, a second one beside it is the canary.
+
+Every write holds only for what was read. What was there before is adopted and given back as it was, never deleted. Of what a canary
+is made says `kube.canary`, how its pods are `kube.pods`; traffic is the router's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from serinus.errors import Conflict, Refused, Unavailable
+from serinus.kube import autoscaler, canary, canary_service, config, image, names, rollout, selector, stable
+from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
+from serinus.kube.patch import Object
+from serinus.kube.pods import Pods, image_id
+from serinus.kube.template import Template, containers, version
+from serinus.ports import Pod, Side
+from serinus.release.record import Note
+
+SECRET = Kind("", "v1", "secrets", "Secret")
+_MOUNTED = {"ConfigMap": CONFIG_MAP, "Secret": SECRET}
+_WRITES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the objects of one service are called.
+
+    Args:
+        deployment: the stable one
+        service: stable's; empty where no router splits by Services
+        container: the one that runs the service; empty: the only one
+        image: repository of its versions; empty: that of its present image
+        autoscaler: HorizontalPodAutoscaler of stable; there need not be one
+    """
+
+    deployment: str
+    service: str
+    container: str = ""
+    image: str = ""
+    autoscaler: str = ""
+
+    @property
+    def canary(self) -> str:
+        return names.canary_name(self.deployment)
+
+
+class KubernetesWorkload:
+    """`ports.Workload` of one service in one namespace.
+
+    Args:
+        kube: closed by whoever opened it
+        monotonic: this process' own clock, seconds
+    """
+
+    def __init__(self, kube: Kube, named: Named, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._kube = kube
+        self._named = named
+        self._pods = Pods(kube, named.container, monotonic)
+        self._canary_pods = Pods(kube, named.container, monotonic)
+
+    async def stable(self) -> Side:
+        return await self._stable_side(*await self._read_stable())
+
+    async def canary(self) -> Side | None:
+        found = await self._kube.find(DEPLOYMENT, self._named.canary)
+        if found is None or not canary.release_of(found) or found["metadata"].get("deletionTimestamp"):
+            return None
+        return await self._canary_side(found)
+
+    async def template_for(self, version: str, stable: Side) -> str:
+        """See `ports.Workload`. Whether the version exists only its registry knows: the pods will say so."""
+        template = Template.of(stable.template)
+        present = template.container(self._named.container).get("image", "")
+        wanted = image.of(self._named.image or image.repository(present), version)
+        return template.running(self._named.container, wanted).text()
+
+    async def put_canary(self, release: str, template: str, replicas: int) -> Side:
+        wanted = Template.of(template)
+        for _ in range(_WRITES):
+            found = await self._kube.find(DEPLOYMENT, self._named.canary)
+            owner = canary.release_of(found) if found else ""
+            if owner and owner != release:
+                raise Conflict(f"the Deployment {self._named.canary} belongs to {owner}")
+            if found is not None and found["metadata"].get("deletionTimestamp"):
+                raise Unavailable(f"the Deployment {self._named.canary} is still being deleted")
+            try:
+                if found is not None and owner:
+                    written = await self._changed(found, wanted, replicas)
+                else:
+                    written = await self._begun(found, wanted, release, replicas)
+            except Conflict:
+                continue
+            return await self._canary_side(written)
+        raise self._busy(self._named.canary)
+
+    async def remove_canary(self, release: str) -> None:
+        """Its Service stays as long as a route names it; `router.restore` takes it away then."""
+        for _ in range(_WRITES):
+            found = await self._kube.find(DEPLOYMENT, self._named.canary)
+            if found is not None and canary.release_of(found) not in ("", release):
+                return
+            try:
+                if found is not None and canary.release_of(found) == release:
+                    await self._taken_away(found)
+            except Conflict:
+                continue
+            if self._named.service:
+                await canary_service.discard(self._kube, names.canary_name(self._named.service), release)
+            if self._named.autoscaler:
+                await autoscaler.give_back(self._kube, self._named.autoscaler, release)
+            return
+        raise self._busy(self._named.canary)
+
+    async def put_stable(self, template: str, note: Note, seen: Side) -> Side:
+        """See `ports.Workload`. What its controller writes of the rollout's progress is no change by others."""
+        wanted = Template.of(template)
+        ids = await self._image_ids() if note.step == stable.NEW else ()
+        may_run = stable.analysed(wanted, self._named.container, ids)
+        for _ in range(_WRITES):
+            found, present = await self._read_stable()
+            if (present.text(), stable.note(found)) != (seen.template, seen.note):
+                raise Conflict(f"the Deployment {self._named.deployment} is not as it was read")
+            operations = stable.written(found, wanted, note, may_run)
+            try:
+                written = await self._kube.patch(DEPLOYMENT, self._named.deployment, operations)
+            except Conflict:
+                continue
+            return await self._stable_side(written, Template(written["spec"]["template"], wanted.config))
+        raise self._busy(self._named.deployment)
+
+    async def _read_stable(self) -> tuple[Object, Template]:
+        found = await self._kube.get(DEPLOYMENT, self._named.deployment)
+        pod = found["spec"]["template"]
+        mounted = config.references(pod["spec"])
+        sums = await asyncio.gather(*map(self._checksum, mounted))
+        return found, Template(pod, {str(one): sum for one, sum in zip(mounted, sums, strict=True)})
+
+    async def _checksum(self, mounted: config.Reference) -> str:
+        """Of one object; `unread` where we have no right to read it: then nobody here can tell whether it changed."""
+        try:
+            return config.checksum(await self._kube.find(_MOUNTED[mounted.kind], mounted.name))
+        except Refused:
+            if mounted.kind != "Secret" or await self._kube.may("get", SECRET, mounted.name):
+                raise
+            return "unread"
+
+    async def _begun(self, found: Object | None, wanted: Template, release: str, replicas: int) -> Object:
+        """A canary Deployment and its Service; one of the user's own is adopted."""
+        beside = await self._kube.get(DEPLOYMENT, self._named.deployment)
+        changed = await self._labels(beside, wanted, found)
+        if self._named.autoscaler:
+            least, scaled = beside["spec"]["replicas"], (self._named.autoscaler, self._named.deployment)
+            await autoscaler.raise_minimum(self._kube, *scaled, release, least)
+        if found is None:
+            made = canary.deployment(beside, wanted, release, replicas, changed)
+            written = await self._kube.create(DEPLOYMENT, made)
+        else:
+            operations = canary.adopted(found, wanted, release, replicas, changed)
+            written = await self._kube.patch(DEPLOYMENT, self._named.canary, operations)
+        await self._service(release)
+        return written
+
+    async def _labels(self, stable: Object, wanted: Template, found: Object | None) -> dict[str, str]:
+        """The labels that the canary's pods have in another form."""
+        selecting: dict[str, str] = {}
+        if self._named.service:
+            selecting = (await self._kube.get(SERVICE, self._named.service))["spec"].get("selector") or {}
+        fixed = ((found or {}).get("spec") or {}).get("selector", {}).get("matchLabels") or {}
+        labels = (wanted.pod.get("metadata") or {}).get("labels") or {}
+        return canary.changed_labels(labels, selecting, stable["spec"]["selector"], fixed)
+
+    async def _service(self, release: str) -> None:
+        if self._named.service:
+            name = names.canary_name(self._named.service)
+            await canary_service.ensure(self._kube, self._named.service, name, release, self._named.canary)
+
+    async def _changed(self, found: Object, wanted: Template, replicas: int) -> Object:
+        """The canary scaled, and given its template where somebody has edited it; written only where it differs."""
+        await self._service(canary.release_of(found))
+        operations = canary.rewritten(found, wanted, replicas)
+        return await self._kube.patch(DEPLOYMENT, self._named.canary, operations) if operations else found
+
+    async def _taken_away(self, found: Object) -> None:
+        back = canary.given_back(found)
+        if back is None:
+            await self._kube.delete(DEPLOYMENT, self._named.canary, found["metadata"]["uid"])
+        else:
+            await self._kube.patch(DEPLOYMENT, self._named.canary, back)
+
+    async def _image_ids(self) -> tuple[str, ...]:
+        """Of the images that the canary's pods run: what was analysed, whatever its tag means by now."""
+        found = await self._kube.find(DEPLOYMENT, self._named.canary)
+        pods = await self._pods_of_canary(found) if found and canary.release_of(found) else []
+        return tuple(image_id(pod, containers(pod["spec"], self._named.container)["name"]) for pod in pods)
+
+    async def _pods_of_canary(self, found: Object) -> list[Object]:
+        own = canary.own_labels(self._named.canary, canary.release_of(found))
+        return await self._canary_pods.found(selector.asked({"matchLabels": own}))
+
+    async def _stable_side(self, found: Object, template: Template) -> Side:
+        pods = await self._pods.found(selector.asked(found["spec"]["selector"]), without=names.CANARY)
+        told = await self._pods.told(pods, stable.may_run(found))
+        others = any(pod.trouble.startswith("OtherImage") for pod in told)
+        return self._side(found, template, told, settled=rollout.settled(found) and not others)
+
+    async def _canary_side(self, found: Object) -> Side:
+        told = await self._canary_pods.told(await self._pods_of_canary(found), {})
+        return self._side(found, canary.analysed(found), told, settled=rollout.settled(found))
+
+    def _side(self, found: Object, template: Template, pods: tuple[Pod, ...], *, settled: bool) -> Side:
+        name, runs = found["metadata"]["name"], version(template.pod["spec"], self._named.container)
+        stalled = rollout.stalled(found)
+        # Pods that are not made have no status of their own: their Deployment tells of them.
+        unmade = (Pod(name, runs, False, stalled),) if stalled and not any(pod.trouble for pod in pods) else ()
+        return Side(
+            template=template.text(),
+            version=runs,
+            replicas=found["spec"]["replicas"],
+            pods=(*pods, *unmade),
+            settled=settled,
+            revision=found["metadata"]["resourceVersion"],
+            note=stable.note(found),
+            release=canary.release_of(found),
+        )
+
+    def _busy(self, name: str) -> Conflict:
+        return Conflict(f"the Deployment {name} is written by others faster than it can be read")

@@ -1,0 +1,47 @@
+"""A Deployment is settled when its controller says so of this very spec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serinus.kube.rollout import settled, stalled
+from tests.kube.objects import a_deployment
+
+DONE = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
+
+
+def test_a_rollout_that_is_complete() -> None:
+    assert settled(a_deployment(status=DONE))
+    assert settled(a_deployment(replicas=0, status={"observedGeneration": 3}))
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {"observedGeneration": 2},
+        {"replicas": 3},
+        {"updatedReplicas": 1},
+        {"readyReplicas": 1},
+        {"availableReplicas": None},
+    ],
+)
+def test_a_rollout_that_lacks_something(lacks: dict[str, Any]) -> None:
+    assert not settled(a_deployment(status=DONE | lacks))
+
+
+def test_a_deployment_that_nobody_has_looked_at_or_that_is_paused() -> None:
+    assert not settled(a_deployment())
+    paused = a_deployment(status=DONE)
+    paused["spec"]["paused"] = True
+    assert not settled(paused)
+
+
+def test_why_it_does_not_get_on() -> None:
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}
+    quota = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods"}
+    fine = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+    assert stalled(a_deployment(status={"conditions": [fine]})) == ""
+    assert stalled(a_deployment(status={"conditions": [fine, late]})) == "ProgressDeadlineExceeded: timed out"
+    assert stalled(a_deployment(status={"conditions": [quota]})) == "FailedCreate: exceeded quota: pods"
