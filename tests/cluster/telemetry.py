@@ -8,20 +8,27 @@ from pathlib import Path
 from serinus.local.child import Command
 from serinus.local.programs import obtain
 from tests.cluster.control_plane import LOOPBACK
-from tests.cluster.credentials import Credentials
 from tests.cluster.ingress import STATS
 
 PORT = 9090
-ANNOTATION = "__meta_kubernetes_pod_annotation_prometheus_io_"
+LONGEST_TIMEOUT_SECONDS = 10.0
 
 
-def prometheus(
-    credentials: Credentials, folder: Path, logs: Path, *, scrape_seconds: float = 1.0, port: int = PORT
-) -> Command:
-    """One server; tests at other intervals start more of them, on other ports and folders."""
+def pods(folder: Path) -> Path:
+    """The file that names the pods to scrape; every Prometheus of the cluster reads it."""
+    return folder / "pods.json"
+
+
+def prometheus(cluster: Path, *, scrape_seconds: float = 1.0, port: int = PORT, name: str = "prometheus") -> Command:
+    """One server; tests at other intervals start more of them, on other ports and by other names.
+
+    Args:
+        cluster: its folder
+    """
+    folder = cluster / name
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "prometheus.json"
-    settings.write_text(json.dumps(configuration(credentials, scrape_seconds), indent=1))
+    settings.write_text(json.dumps(configuration(pods(cluster), scrape_seconds), indent=1))
     words = (
         str(obtain("prometheus")),
         f"--config.file={settings}",
@@ -30,32 +37,20 @@ def prometheus(
         f"--web.listen-address={LOOPBACK}:{port}",
         "--log.level=warn",
     )
-    return Command(f"prometheus-{port}" if port != PORT else "prometheus", words, logs / f"prometheus-{port}.log")
+    return Command(name, words, cluster / "logs" / f"{name}.log")
 
 
-def configuration(credentials: Credentials, scrape_seconds: float) -> dict[str, object]:
+def configuration(pods_file: Path, scrape_seconds: float) -> dict[str, object]:
     every = f"{round(scrape_seconds * 1000)}ms"
-    timeout = f"{round(min(scrape_seconds, 10.0) * 1000)}ms"
+    timeout = f"{round(min(scrape_seconds, LONGEST_TIMEOUT_SECONDS) * 1000)}ms"
     router = {
         "job_name": "envoy",
         "metrics_path": "/stats/prometheus",
         "static_configs": [{"targets": [f"{LOOPBACK}:{STATS}"]}],
     }
-    pods = {
+    asked_for = {
         "job_name": "pods",
-        "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(credentials.kubeconfig("prometheus"))}],
-        "relabel_configs": [
-            {"source_labels": [f"{ANNOTATION}scrape"], "action": "keep", "regex": "true"},
-            {"source_labels": ["__meta_kubernetes_pod_phase"], "action": "keep", "regex": "Running"},
-            {
-                "source_labels": ["__meta_kubernetes_pod_ip", f"{ANNOTATION}port"],
-                "separator": ":",
-                "target_label": "__address__",
-            },
-            {"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)"},
-            {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-            {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-        ],
+        "file_sd_configs": [{"files": [str(pods_file)], "refresh_interval": "5s"}],
     }
     whole = {"scrape_interval": every, "scrape_timeout": timeout, "evaluation_interval": "15s"}
-    return {"global": whole, "scrape_configs": [router, pods]}
+    return {"global": whole, "scrape_configs": [router, asked_for]}

@@ -17,7 +17,7 @@ import httpx
 from serinus.errors import Refused, Unavailable
 from serinus.local.child import Command, Register, end, registered, tail
 from serinus.local.programs import Say
-from tests.cluster import control_plane, credentials, ingress, node_process, objects, telemetry
+from tests.cluster import control_plane, credentials, discovery, ingress, node_process, objects, telemetry
 from tests.cluster.cluster import FILE, HELD, PIDS, Cluster, write
 from tests.cluster.keeping import Part
 from tests.cluster.programs import program
@@ -30,6 +30,7 @@ LONGEST_SOCKET_PATH = 107
 KINDS = ("contour", "gateway-api")
 
 Condition = Callable[[], Awaitable[bool]]
+Keep = Callable[[Command], Part]
 
 
 async def up(folder: Path, say: Say) -> None:
@@ -41,44 +42,54 @@ async def up(folder: Path, say: Say) -> None:
     """
     _prepare(folder)
     await end(tuple(one for one in registered(folder / "processes.json") if one.alive))
-    server = f"https://{control_plane.LOOPBACK}:{control_plane.API}"
-    access = credentials.write(folder / "access", server)
-    cluster = Cluster(
+    access = credentials.write(folder / "access", f"https://{control_plane.LOOPBACK}:{control_plane.API}")
+    cluster = _described(folder, access)
+    async with _kept(folder, say) as keep:
+        await _assemble(cluster, access, keep, say)
+        write(cluster)
+        say(f"ready: KUBECONFIG={cluster.kubeconfig}")
+        await discovery.discover(access.kubeconfig("prometheus"), telemetry.pods(folder))
+
+
+def _described(folder: Path, access: credentials.Credentials) -> Cluster:
+    return Cluster(
         folder=folder,
         pid=os.getpid(),
-        api=server,
+        api=access.server,
         kubeconfig=access.kubeconfig("admin"),
-        ingress=f"http://{ingress.ADDRESS}:80",
+        ingress=f"http://{ingress.ADDRESS}",
         gateway=f"http://{ingress.ADDRESS}:{ingress.GATEWAY_PORT}",
         prometheus=f"http://{control_plane.LOOPBACK}:{telemetry.PORT}",
         envoy_admin=ingress.admin(folder),
         kubectl=program("kubectl"),
     )
-    logs = folder / "logs"
-    async with _kept(folder, say) as keep, httpx.AsyncClient(trust_env=False, timeout=ASK_SECONDS) as client:
-        keep(control_plane.etcd(folder, logs))
-        api_server = keep(control_plane.api_server(access, logs))
-        await _until("kube-apiserver", [api_server], lambda: _api_answers(access), say)
-        async with objects.connect(cluster.kubeconfig) as api:
-            early = [
-                keep(control_plane.controller_manager(access, logs)),
-                keep(control_plane.scheduler(access, logs)),
-                keep(telemetry.prometheus(access, folder / "prometheus", logs)),
-                keep(node_process.command(access, folder, logs)),
-            ]
-            await objects.define(api, KINDS)
-            await objects.open_gateway(api)
-            router = [keep(ingress.contour(access, folder, logs)), keep(ingress.proxy(folder, logs))]
-            everything = [*early, *router]
-            await asyncio.gather(
-                _until("kube-controller-manager", everything, lambda: _default_account(api), say),
-                _until("node", everything, lambda: node_process.ready(api), say),
-                _until("contour", everything, lambda: objects.gateway_is_open(api), say),
-                _until("prometheus", everything, lambda: _envoy_is_seen(client, cluster.prometheus), say),
-            )
-        write(cluster)
-        say(f"ready: KUBECONFIG={cluster.kubeconfig}")
-        await asyncio.Event().wait()
+
+
+async def _assemble(cluster: Cluster, access: credentials.Credentials, keep: Keep, say: Say) -> None:
+    """Start every part as soon as what it needs is there, and see each answer."""
+    folder, logs = cluster.folder, cluster.folder / "logs"
+    base = [keep(control_plane.etcd(folder, logs)), keep(control_plane.api_server(access, logs))]
+    await _until("kube-apiserver", base, lambda: _api_answers(access), say)
+    parts = [
+        *base,
+        keep(control_plane.controller_manager(access, logs)),
+        keep(control_plane.scheduler(access, logs)),
+        keep(telemetry.prometheus(folder)),
+        keep(node_process.command(access, folder, logs)),
+    ]
+    async with (
+        objects.connect(cluster.kubeconfig) as api,
+        httpx.AsyncClient(trust_env=False, timeout=ASK_SECONDS) as client,
+    ):
+        await objects.define(api, KINDS)
+        await objects.open_gateway(api)
+        parts += [keep(ingress.contour(access, folder, logs)), keep(ingress.proxy(folder, logs))]
+        await asyncio.gather(
+            _until("kube-controller-manager", parts, lambda: _default_account(api), say),
+            _until("node", parts, lambda: node_process.ready(api), say),
+            _until("contour", parts, lambda: objects.gateway_is_open(api), say),
+            _until("prometheus", parts, lambda: _envoy_is_seen(client, cluster.prometheus), say),
+        )
 
 
 def _prepare(folder: Path) -> None:
@@ -86,7 +97,7 @@ def _prepare(folder: Path) -> None:
     if len(str(ingress.admin(folder))) > LONGEST_SOCKET_PATH:
         raise Refused(f"{folder} is too long a path for a socket in it: choose a shorter one")
     (folder / FILE).unlink(missing_ok=True)
-    for name in (PIDS, HELD, "etcd", "prometheus", "access", "logs"):
+    for name in (PIDS, HELD, "etcd", "prometheus", "access", "logs", "node"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (PIDS, HELD, "logs"):
         (folder / name).mkdir(parents=True)
@@ -94,7 +105,7 @@ def _prepare(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def _kept(folder: Path, say: Say) -> AsyncIterator[Callable[[Command], Part]]:
+async def _kept(folder: Path, say: Say) -> AsyncIterator[Keep]:
     """What starts a part and keeps it; at the end all of them are stopped, the newest first."""
     tasks: list[asyncio.Task[None]] = []
     register = Register(folder / "processes.json")
