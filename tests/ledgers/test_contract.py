@@ -1,16 +1,19 @@
-"""What every ledger promises; run over the file and the fake."""
+"""What every ledger promises; run over the fake, the file, and ConfigMaps of a real Kubernetes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 import pytest
 
 from serinus.analysis.threshold import Checks, Gates
 from serinus.errors import Conflict, Refused
+from serinus.kube.client import connect
 from serinus.ledgers.file import FileLedger
+from serinus.ledgers.kubernetes import KubernetesLedger
 from serinus.ports import Ledger
 from serinus.release.evidence import Head, Line, following, verify
 from serinus.release.plan import Limits, On, Phase, Plan, Target
@@ -18,6 +21,7 @@ from serinus.release.record import Ask, Foreign, Previous, Record, State, Verb
 from serinus.release.weight import NOTHING, Weight
 from serinus.settings import Folders
 from serinus.stores.revisions import Store
+from tests.cluster.access import Access
 from tests.fakes import a_world
 
 FOREIGN = b'{"schema": 2, "release": "r-9", "token": 9, "owner": "x", "beat": 4, "ended": false, "new": true}'
@@ -30,13 +34,24 @@ class Bench:
     """Somebody else writes the record."""
 
 
-@pytest.fixture(params=["fake", "file"])
-def bench(request: pytest.FixtureRequest, folders: Folders) -> Bench:
+@pytest.fixture(params=["fake", "file", pytest.param("kubernetes", marks=pytest.mark.cluster)])
+async def bench(request: pytest.FixtureRequest, folders: Folders) -> AsyncIterator[Bench]:
     if request.param == "fake":
         fake = a_world().ledger
-        return Bench(fake, fake.put)
-    store = Store(folders.service("shop") / "record")
-    return Bench(FileLedger(folders, "shop"), lambda stored: store.write(stored, (store.read() or (0, b""))[0]))
+        yield Bench(fake, fake.put)
+    elif request.param == "file":
+        store = Store(folders.service("shop") / "record")
+        yield Bench(FileLedger(folders, "shop"), lambda stored: store.write(stored, (store.read() or (0, b""))[0]))
+    else:
+        space: Access = request.getfixturevalue("space")
+        kube = await connect(str(space.kubeconfig), namespace=space.namespace)
+        yield Bench(KubernetesLedger(kube, "shop"), lambda stored: put_by_hand(space, stored))
+        await kube.aclose()
+
+
+def put_by_hand(space: Access, stored: bytes) -> None:
+    record = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "serinus-shop"}}
+    space.kubectl("apply", "-f", "-", given=json.dumps({**record, "data": {"record": stored.decode()}}))
 
 
 def a_record(**changes: object) -> Record:

@@ -128,7 +128,7 @@ def _cluster(name: str, port: int) -> dict[str, object]:
 
 @asynccontextmanager
 async def an_envoy(folders: Folders, service: str) -> AsyncIterator[RealEnvoy]:
-    servers = [await asyncio.start_server(_answering(arm), "127.0.0.1", 0) for arm in ("stable", "canary")]
+    servers = [await asyncio.start_server(answering(arm), "127.0.0.1", 0) for arm in ("stable", "canary")]
     ports = [server.sockets[0].getsockname()[1] for server in servers]
     envoy = RealEnvoy(folders, service, dict(zip(("stable", "canary"), ports, strict=True)))
     try:
@@ -140,7 +140,9 @@ async def an_envoy(folders: Folders, service: str) -> AsyncIterator[RealEnvoy]:
             server.close()
 
 
-def _answering(who: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+def answering(who: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """A server that says its name."""
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await reader.readuntil(b"\r\n\r\n"):
