@@ -14,11 +14,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 
 from serinus.errors import Refused, SerinusError
-from tests.cluster import namespace
-from tests.cluster.cluster import read
+from tests.cluster import namespace, relay
+from tests.cluster.cluster import Cluster, read
 from tests.cluster.fixtures import FOREIGN, RUNNING
 from tests.cluster.programs import CONTOUR, KUBERNETES, SETS, ToolSet, build
 from tests.cluster.toolchain import ROOT
@@ -45,6 +46,8 @@ def arguments() -> argparse.Namespace:
     executing = verbs.add_parser("exec", help="run a command inside a running cluster")
     executing.add_argument("--folder", type=Path, default=FOLDER)
     executing.add_argument("command", nargs=argparse.REMAINDER)
+    leading = verbs.add_parser("outside", help="lead into a running cluster from outside its namespace")
+    leading.add_argument("--folder", type=Path, default=FOLDER)
     running = verbs.add_parser("run", help="run a command that may enter network namespaces")
     running.add_argument("command", nargs=argparse.REMAINDER)
     return parser.parse_args()
@@ -92,11 +95,11 @@ def start(folder: Path, inside: bool) -> None:
     def told(text: str) -> None:
         say(f"{time.monotonic() - began:5.1f} s  {text}")
 
-    asyncio.run(_until_told_to_end(folder.resolve(), told))
+    asyncio.run(until_told_to_end(up(folder.resolve(), told)))
 
 
-async def _until_told_to_end(folder: Path, told: object) -> None:
-    task = asyncio.ensure_future(up(folder, told))  # type: ignore[arg-type]
+async def until_told_to_end(lasting: Coroutine[None, None, None]) -> None:
+    task = asyncio.ensure_future(lasting)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
@@ -106,10 +109,24 @@ async def _until_told_to_end(folder: Path, told: object) -> None:
         say("ended")
 
 
-def execute(folder: Path, command: list[str]) -> None:
+async def lead_in(folder: Path) -> None:
+    cluster = ready(folder)
+    async with relay.outside(cluster) as urls:
+        for name, url in urls.items():
+            say(f"{name}: {url}")
+        say(f"KUBECONFIG={cluster.folder / relay.KUBECONFIG}")
+        await asyncio.Event().wait()
+
+
+def ready(folder: Path) -> Cluster:
     cluster = read(folder.resolve())
     if cluster is None:
         raise Refused(f"no cluster is ready in {folder}: `python -m tests.cluster up` starts one")
+    return cluster
+
+
+def execute(folder: Path, command: list[str]) -> None:
+    cluster = ready(folder)
     os.environ |= {"KUBECONFIG": str(cluster.kubeconfig), RUNNING: str(cluster.folder)}
     os.environ["PATH"] = f"{cluster.kubectl.parent}:{os.environ.get('PATH', os.defpath)}"
     words = namespace.inside(cluster.pid, command or [os.environ.get("SHELL", "sh")])
@@ -125,6 +142,8 @@ def main() -> int:
             start(asked.folder, asked.inside)
         elif asked.verb == "exec":
             execute(asked.folder, asked.command)
+        elif asked.verb == "outside":
+            asyncio.run(until_told_to_end(lead_in(asked.folder)))
         elif asked.verb == "run":
             run(asked.command)
     except SerinusError as problem:

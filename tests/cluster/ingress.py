@@ -47,6 +47,7 @@ def contour(credentials: Credentials, folder: Path, logs: Path) -> Command:
         f"--debug-http-port={DEBUG}",
         "--disable-leader-election",
         "--kubernetes-client-qps=100",
+        "--kubernetes-client-burst=200",
         *(f"--disable-feature={kind}" for kind in NOT_STANDARD),
     )
     return Command("contour", words, logs / "contour.log")
@@ -81,11 +82,11 @@ def admin(folder: Path) -> Path:
 def proxy(folder: Path, logs: Path) -> Command:
     words = (
         str(envoy()),
-        f"--config-path={write_bootstrap(folder)}",
-        "--service-node=serinus",
-        "--service-cluster=projectcontour",
-        "--concurrency=1",
+        *("--config-path", str(write_bootstrap(folder))),
+        *("--service-node", "serinus"),
+        *("--service-cluster", "projectcontour"),
+        *("--concurrency", "1"),
+        *("--log-level", "warning"),
         "--disable-hot-restart",
-        "--log-level=warning",
     )
     return Command("envoy", words, logs / "envoy.log")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.cluster.ingress import GATEWAY, GATEWAY_NAMESPACE
 from tests.cluster.programs import definitions
 
 SECONDS = 30.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
 GATEWAY_CLASS = "contour"
@@ -44,14 +44,30 @@ async def define(client: httpx.AsyncClient, names: Sequence[str]) -> None:
     """
     wanted = [one for name in names for one in definitions(name)]
     await asyncio.gather(*(_create(client, CRDS, one) for one in wanted))
-    waiting = {str(one["metadata"]["name"]) for one in wanted}  # type: ignore[index]
+    waiting = set(_served(wanted))
     deadline = asyncio.get_running_loop().time() + SECONDS
     while waiting:
-        found = (await client.get(CRDS)).json()["items"]
-        waiting -= {item["metadata"]["name"] for item in found if _is(item, "Established")}
+        # The kinds as clients see them: the definitions themselves are long, and to read them often is slow.
+        versions = {version for version, _ in waiting}
+        answers = await asyncio.gather(*(client.get(f"/apis/{version}") for version in versions))
+        waiting -= {
+            (body["groupVersion"], resource["name"])
+            for body in (answer.json() for answer in answers if answer.status_code == 200)
+            for resource in body["resources"]
+        }
         if asyncio.get_running_loop().time() > deadline:
-            raise Unavailable(f"not established within {SECONDS:.0f} s: {', '.join(sorted(waiting))}")
+            missing = ", ".join(sorted(f"{plural} of {version}" for version, plural in waiting))
+            raise Unavailable(f"not served within {SECONDS:.0f} s: {missing}")
         await asyncio.sleep(POLL_SECONDS if waiting else 0)
+
+
+def _served(wanted: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Group with version, and plural, of each kind."""
+    for one in wanted:
+        spec = one["spec"]
+        for version in spec["versions"]:
+            if version["served"]:
+                yield f"{spec['group']}/{version['name']}", spec["names"]["plural"]
 
 
 async def open_gateway(client: httpx.AsyncClient) -> None:
@@ -92,5 +108,5 @@ async def _create(client: httpx.AsyncClient, path: str, body: Any) -> None:
 
 
 def _is(item: dict[str, Any], condition: str) -> bool:
-    conditions = item.get("status", {}).get("conditions", [])
+    conditions = item.get("status", {}).get("conditions") or []
     return any(one["type"] == condition and one["status"] == "True" for one in conditions)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -107,11 +108,11 @@ def program(name: str) -> Path:
     raise Refused(f"{name} is no program of a cluster's")
 
 
-def definitions(name: str) -> list[dict[str, object]]:
+def definitions(name: str) -> list[dict[str, Any]]:
     """CustomResourceDefinitions of a built set, by their name in `Definitions`."""
     for one in SETS.values():
         if any(entry.name == name for entry in one.definitions):
-            found: list[dict[str, object]] = json.loads((one.home / f"{name}.json").read_text())
+            found: list[dict[str, Any]] = json.loads((one.home / f"{name}.json").read_text())
             return found
     raise Refused(f"no tool set holds definitions named {name}")
 

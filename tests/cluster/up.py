@@ -17,7 +17,7 @@ import httpx
 from serinus.errors import Refused, Unavailable
 from serinus.local.child import Command, Register, end, registered, tail
 from serinus.local.programs import Say
-from tests.cluster import control_plane, credentials, discovery, ingress, node_process, objects, telemetry
+from tests.cluster import control_plane, credentials, discovery, ingress, node_process, objects, relay, telemetry
 from tests.cluster.cluster import FILE, HELD, PIDS, Cluster, write
 from tests.cluster.keeping import Part
 from tests.cluster.programs import program
@@ -46,9 +46,10 @@ async def up(folder: Path, say: Say) -> None:
     cluster = _described(folder, access)
     async with _kept(folder, say) as keep:
         await _assemble(cluster, access, keep, say)
-        write(cluster)
-        say(f"ready: KUBECONFIG={cluster.kubeconfig}")
-        await discovery.discover(access.kubeconfig("prometheus"), telemetry.pods(folder))
+        async with relay.inside(cluster):
+            write(cluster)
+            say(f"ready: KUBECONFIG={cluster.kubeconfig}")
+            await discovery.discover(access.kubeconfig("prometheus"), telemetry.pods(folder))
 
 
 def _described(folder: Path, access: credentials.Credentials) -> Cluster:
@@ -94,7 +95,8 @@ async def _assemble(cluster: Cluster, access: credentials.Credentials, keep: Kee
 
 def _prepare(folder: Path) -> None:
     """Nothing of an earlier cluster but the list of its processes."""
-    if len(str(ingress.admin(folder))) > LONGEST_SOCKET_PATH:
+    longest = max(ingress.admin(folder), folder / relay.FOLDER / "prometheus", key=lambda path: len(str(path)))
+    if len(str(longest)) > LONGEST_SOCKET_PATH:
         raise Refused(f"{folder} is too long a path for a socket in it: choose a shorter one")
     (folder / FILE).unlink(missing_ok=True)
     for name in (PIDS, HELD, "etcd", "prometheus", "access", "logs", "node"):
