@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from serinus.errors import Problem
-from serinus.policy import query, reach
+from serinus.policy import platform, query, reach
 from serinus.policy.gate import LATENCY, Asked, Gates, LatencyGate, RateLimits, SuccessGate, asked
 from serinus.policy.model import Content
 from serinus.policy.settle import planned_seconds, scrape_seconds
@@ -180,6 +180,8 @@ QUESTIONS: tuple[tuple[frozenset[str], Callable[[Content], Iterator[Problem]]], 
     (frozenset({"preset", "phases", "gates"}), _contradictions),
     (frozenset({"preset", "phases", "gates", "on"}), _inconclusive),
     (frozenset({"phases", "gates", "checks", "telemetry"}), _queries),
+    (frozenset({"workload", "router"}), platform.problems),
+    (frozenset({"workload", "router", "telemetry"}), platform.telemetry_problems),
     (frozenset({"telemetry"}), reach.telemetry_problems),
     (frozenset({"notify"}), reach.notify_problems),
 )

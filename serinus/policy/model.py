@@ -15,24 +15,57 @@ from serinus.analysis.threshold import Guards
 from serinus.errors import Problem
 from serinus.policy import unit
 from serinus.policy.gate import Gates
-from serinus.policy.value import WORD, Count, Duration, Part, Percent, Portion, Service, Span, wrong
+from serinus.policy.value import (
+    WORD,
+    Count,
+    Duration,
+    ObjectName,
+    Part,
+    Percent,
+    Portion,
+    Repository,
+    Service,
+    Span,
+    wrong,
+)
 from serinus.release.plan import Inconclusive
 
 
-def _long(word: str) -> Callable[[Any], Any]:
+def _long(*words: str) -> Callable[[Any], Any]:
     """`local` is short for `{local: {}}`."""
-    return lambda value: {word: {}} if value == word else value
+    return lambda value: {value: {}} if isinstance(value, str) and value in words else value
 
 
 class Local(Part):
     """Processes of the local platform (`serinus local up`); it has no keys yet."""
 
 
+class Kubernetes(Part):
+    """A Deployment on Kubernetes; the canary is a second one beside it."""
+
+    namespace: ObjectName
+    """The namespace of the Deployment and of all that belongs to it."""
+    deployment: ObjectName | None = None
+    """The Deployment that serves; left out: it is called as the service."""
+    service: ObjectName | None = None
+    """The Service in front of its pods; left out: it is called as the Deployment."""
+    container: ObjectName | None = None
+    """The container that runs the service; left out: its pods have only one."""
+    autoscaler: ObjectName | None = None
+    """Its HorizontalPodAutoscaler, where it has one; left out: it would be called as the Deployment."""
+    context: str | None = None
+    """Context of the kubeconfig; left out: the cluster that we run in, else the kubeconfig's current one."""
+
+
 class Workload(Part):
     """What runs the service."""
 
-    local: Local
+    local: Local | None = None
     """The local platform's own processes."""
+    kubernetes: Kubernetes | None = None
+    """A Deployment on Kubernetes."""
+    image: Repository | None = None
+    """Repository of the images; left out: that of the image which runs now. A version is a tag or digest in it."""
     min_replicas: Annotated[Count, Field(le=1000)] = 1
     """Least canary instances while it has traffic."""
 
@@ -41,11 +74,29 @@ class Envoy(Part):
     """The local platform's Envoy; it has no keys yet."""
 
 
+class Contour(Part):
+    """Contour: the weights of an HTTPProxy's Services."""
+
+    proxy: ObjectName | None = None
+    """The HTTPProxy with the route to the Service; left out: it is called as the service."""
+
+
+class GatewayApi(Part):
+    """Any implementation of the Gateway API: the weights of an HTTPRoute's backends."""
+
+    route: ObjectName | None = None
+    """The HTTPRoute with the backend; left out: it is called as the service."""
+
+
 class Router(Part):
     """What splits the traffic."""
 
-    envoy: Envoy
+    envoy: Envoy | None = None
     """The local platform's Envoy."""
+    contour: Contour | None = None
+    """Contour's HTTPProxy."""
+    gateway_api: Annotated[GatewayApi | None, Field(alias="gateway-api")] = None
+    """The Gateway API's HTTPRoute."""
 
 
 class Basic(Part):
@@ -79,8 +130,10 @@ class Telemetry(Part):
 
     prometheus: Prometheus | None = None
     """Left out: the local platform's own."""
-    source: Annotated[Literal["envoy"], WORD] = "envoy"
-    """Whose counters are read."""
+    source: Annotated[Literal["envoy", "contour"] | None, WORD] = None
+    """Whose counters are read; left out: those of the router's own proxies."""
+    job: str | None = None
+    """Prometheus' job that scrapes Contour's Envoys; left out: envoy."""
 
 
 class Phase(Part):
@@ -165,9 +218,17 @@ class Content(Part):
 
     service: Service
     """The service's name: small letters, digits and dashes."""
-    workload: Annotated[Workload, BeforeValidator(_long("local"), json_schema_input_type=Literal["local"] | Workload)]
+    workload: Annotated[
+        Workload, BeforeValidator(_long("local", "kubernetes"), json_schema_input_type=Literal["local"] | Workload)
+    ]
     """What runs the service."""
-    router: Annotated[Router, BeforeValidator(_long("envoy"), json_schema_input_type=Literal["envoy"] | Router)]
+    router: Annotated[
+        Router,
+        BeforeValidator(
+            _long("envoy", "contour", "gateway-api"),
+            json_schema_input_type=Literal["envoy", "contour", "gateway-api"] | Router,
+        ),
+    ]
     """What splits the traffic."""
     telemetry: Telemetry = Telemetry()
     """Where the figures come from."""

@@ -35,6 +35,8 @@ def schema() -> dict[str, Any]:
         gates["properties"][name] = _or_off(gates["properties"][name])
     for name in ("latency_p50", "latency_p95", "latency_p99"):
         gates["properties"][name] = latency
+    for part, kinds in (("Workload", ("local", "kubernetes")), ("Router", ("envoy", "contour", "gateway-api"))):
+        parts[part]["oneOf"] = [{"required": [kind]} for kind in kinds]
     made["anyOf"] = [{"required": ["preset"]}, {"required": ["phases", "gates"]}]
     made["title"] = TITLE
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_tidy(made)}

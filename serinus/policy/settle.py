@@ -6,15 +6,14 @@ The seam between what a user writes and what the rest works with; no key of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 
 from serinus.analysis.threshold import ERRORS, SERVER_ERRORS, Bound, Checks, Gates, QueryGate, RateGate, slow
 from serinus.errors import PolicyError, Problem
 from serinus.policy import gate as written
-from serinus.policy import model, query
+from serinus.policy import model, platform, query
 from serinus.policy.unit import show_percent, show_seconds, shown
-from serinus.release.plan import Limits, On, Phase, Plan, Target
+from serinus.release.plan import Limits, On, Phase, Plan
 from serinus.release.weight import NOTHING, Weight
 
 LONGEST_SECONDS = 3 * 3600.0
@@ -67,7 +66,7 @@ def settled(content: model.Content, version: str) -> Plan:
         checks=_checks(content),
         limits=_limits(content),
         on=On(content.on.inconclusive),
-        target=_target(content),
+        target=platform.target(content),
         min_replicas=content.workload.min_replicas,
     )
 
@@ -193,24 +192,3 @@ def _limits(content: model.Content) -> Limits:
         no_traffic_seconds=limits.no_traffic,
         metrics_down_seconds=limits.metrics_down,
     )
-
-
-def _target(content: model.Content) -> Target:
-    return Target(
-        workload="local",
-        router="envoy",
-        source=content.telemetry.source,
-        telemetry_options=_telemetry(content.telemetry.prometheus),
-        notify=content.notify,
-    )
-
-
-def _telemetry(server: model.Prometheus | None) -> Mapping[str, str]:
-    """Flat: `url`, `token`, `ca`, `proxy`, `basic.user`, `basic.password`, `headers.<name>`; empty: the local platform's own."""
-    if server is None:
-        return {}
-    options = {"url": server.url, "token": server.token, "ca": server.ca, "proxy": server.proxy}
-    if server.basic is not None:
-        options |= {"basic.user": server.basic.user, "basic.password": server.basic.password}
-    options |= {f"headers.{name}": value for name, value in server.headers.items()}
-    return {name: value for name, value in options.items() if value is not None}

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from serinus.errors import Problem
 from serinus.policy.gate import LATENCY, Gates
-from serinus.policy.model import Content, Router, Workload
+from serinus.policy.model import Content
 from serinus.policy.unit import shown
 
 Location = tuple[int | str, ...]
@@ -35,8 +36,8 @@ RIGHT = {
 }
 """What would be right, by pydantic's type of error; other types say it themselves."""
 BUILT: Mapping[Location, str] = {
-    ("workload",): "write `local`: no other workload is built yet",
-    ("router",): "write `envoy`: no other router is built yet",
+    ("workload",): "write `local` or `kubernetes`: no other workload is built yet",
+    ("router",): "write `envoy`, `contour` or `gateway-api`: no other router is built yet",
 }
 """What would be right where a platform is named that is still to come."""
 
@@ -77,10 +78,9 @@ def _problems(errors: Sequence[ErrorDetails]) -> Iterator[Problem]:
     """A problem an error; a missing key that stands there misspelt is told once."""
     unknown = [error["loc"] for error in errors if error["type"] == "extra_forbidden"]
     misspelt = {(*loc[:-1], nearest(str(loc[-1]), _keys(loc[:-1]))) for loc in unknown}
-    kinds = {loc[:-1] for loc in unknown if model_at(loc[:-1]) in (Workload, Router)}
     for error in errors:
         loc = error["loc"]
-        if error["type"] == "missing" and (loc in misspelt or loc[:-1] in kinds):
+        if error["type"] == "missing" and loc in misspelt:
             continue
         yield _problem(error)
 
@@ -150,7 +150,7 @@ def model_at(location: Location) -> type[BaseModel] | None:
     for step in location:
         if isinstance(step, int) or here is None:
             continue
-        field = here.model_fields.get(step)
+        field = _fields(here).get(step)
         here = _first_model(field.annotation) if field is not None else None
     return here
 
@@ -168,11 +168,16 @@ def _keys(location: Location) -> tuple[str, ...]:
             ("max", "abort_above", "warm_up") if location[-1] != "success_rate" else ("min", "abort_below", "warm_up")
         )
     model = model_at(location)
-    return tuple(model.model_fields) if model is not None else ()
+    return tuple(_fields(model)) if model is not None else ()
+
+
+def _fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """By the keys as they are written."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _describe(location: Location) -> str:
     model = model_at(location[:-1])
-    field = model.model_fields.get(str(location[-1])) if model is not None else None
+    field = _fields(model).get(str(location[-1])) if model is not None else None
     text = field.description if field is not None and field.description else "a value"
     return text[0].lower() + text[1:].rstrip(".")

@@ -74,6 +74,33 @@ def _service(value: Any) -> Any:
 Service = Annotated[str, BeforeValidator(_service), _text(f"^{SERVICE}$", "api-gateway")]
 """A DNS label."""
 
+OBJECT = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(OBJECT, value):
+        right = "write small letters, digits, dashes and dots, as kubectl shows it"
+        raise wrong(f"{unit.shown(value)} is no name of an object", right)
+    return value
+
+
+ObjectName = Annotated[str, BeforeValidator(_object), _text(f"^{OBJECT}$", "api-gateway")]
+"""Of an object on Kubernetes."""
+REPOSITORY = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*"
+
+
+def _repository(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(REPOSITORY, value) or re.fullmatch(r"[^/]*:[^/]*", value):
+        raise wrong(
+            f"{unit.shown(value)} is no image's name alone",
+            "write it without tag or digest: a release brings its version",
+        )
+    return value
+
+
+Repository = Annotated[str, BeforeValidator(_repository), _text(f"^{REPOSITORY}$", "ghcr.io/team/api-gateway")]
+"""Of images."""
+
 
 class Part(BaseModel):
     """A mapping of the policy: unknown keys are refused, values never change."""

@@ -30,7 +30,7 @@ def test_every_example_is_a_policy_or_a_part_of_one(block: str) -> None:
 
 def keys(model: type[BaseModel], above: tuple[str, ...] = ()) -> list[str]:
     found: list[str] = []
-    for name in model.model_fields:
+    for name in (field.alias or name for name, field in model.model_fields.items()):
         inner = model_at((*above, name))
         deeper = keys(inner, (*above, name)) if inner is not None else []
         found += deeper or [".".join((*above, name))]

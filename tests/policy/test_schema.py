@@ -33,6 +33,8 @@ def test_the_deployed_policies_keep_it(service: str) -> None:
     [
         {"gates": {"latency_p99.9": {"max": "1s"}, "latency_p50": "off", "error_rate": "off"}},
         {"workload": {"local": {}, "min_replicas": 2}, "router": {"envoy": {}}},
+        {"workload": {"kubernetes": {"namespace": "market"}, "image": "ghcr.io/team/shop"}, "router": "contour"},
+        {"workload": {"kubernetes": {"namespace": "market"}}, "router": {"gateway-api": {"route": "shop"}}},
         {"gates": {"custom": [{"name": "q", "query": "x", "max": 5, "abort_above": "5%"}]}},
         {"checks": {"burst": "auto"}, "limits": {"bad_requests": 5}, "notify": ["log"]},
     ],
@@ -53,7 +55,12 @@ def test_it_takes_what_is_right(keys: dict[str, Any]) -> None:
         {"checks": {"burst": 0}},
         {"preset": "plam"},
         {"service": "Shop"},
-        {"workload": "kubernetes"},
+        {"workload": "docker"},
+        {"workload": {"kubernetes": {}}},
+        {"workload": {"local": {}, "kubernetes": {"namespace": "market"}}},
+        {"workload": {"min_replicas": 2}},
+        {"router": {"gateway_api": {}}},
+        {"workload": {"local": {}, "image": "team/shop:v1"}},
     ],
 )
 def test_it_refuses_what_is_wrong(keys: dict[str, Any]) -> None:

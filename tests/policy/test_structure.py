@@ -24,6 +24,8 @@ from tests.policy.builders import SHORTEST, a_policy, phases, refused, the_probl
         ({"gates": {"success_rate": {"abort_bellow": "1%"}}}, "gates.success_rate.abort_bellow", "abort_below"),
         ({"on": {"inconclusiv": "hold"}}, "on.inconclusiv", "inconclusive"),
         ({"telemetry": {"promethus": {}}}, "telemetry.promethus", "prometheus"),
+        ({"router": {"gateway_api": {}}}, "router.gateway_api", "gateway-api"),
+        ({"router": {"gateway-api": {"rout": "shop"}}}, "router.gateway-api.rout", "route"),
     ],
 )
 def test_a_misspelt_key_is_told_with_the_nearest(keys: dict[str, Any], where: str, guess: str) -> None:
@@ -40,10 +42,10 @@ def test_a_required_key_misspelt_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "known"),
     [
-        ("workload", {"kubernetes": {"namespace": "shop"}}, "write `local`: no other workload is built yet"),
-        ("workload", "kubernetes", "write `local`: no other workload is built yet"),
-        ("router", "istio", "write `envoy`: no other router is built yet"),
-        ("router", {"contour": {"proxy": "shop"}}, "write `envoy`: no other router is built yet"),
+        ("workload", {"docker": {"image": "shop"}}, "write `local` or `kubernetes`: no other workload is built yet"),
+        ("workload", "docker", "write `local` or `kubernetes`: no other workload is built yet"),
+        ("router", "istio", "write `envoy`, `contour` or `gateway-api`: no other router is built yet"),
+        ("router", {"istio": {"service": "shop"}}, "write `envoy`, `contour` or `gateway-api`: no other router"),
         ("comparison", {}, "this version knows service, workload"),
     ],
 )
@@ -74,7 +76,9 @@ def test_what_is_missing_is_described() -> None:
         ({"service": "a" * 64}, "service"),
         ({"service": "shop\n"}, "service"),
         ({"service": 5}, "service"),
-        ({"workload": "kubernetes"}, "workload"),
+        ({"workload": "kubernetes"}, "workload.kubernetes.namespace"),
+        ({"workload": {"kubernetes": {"namespace": "Market"}}}, "workload.kubernetes.namespace"),
+        ({"workload": {"local": {}, "image": "team/shop:v1"}}, "workload.image"),
         ({"workload": None}, "workload"),
         ({"preset": "plam"}, "preset"),
         ({"phases": "5%"}, "phases"),

@@ -1,0 +1,78 @@
+"""Workload, router and telemetry must fit together; what is left out is called as the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serinus.policy.settle import to_plan
+from tests.policy.builders import a_policy, the_problem
+
+MARKET = {"kubernetes": {"namespace": "market"}}
+ELSEWHERE: dict[str, Any] = {
+    "workload": MARKET,
+    "router": "contour",
+    "telemetry": {"prometheus": {"url": "http://prometheus:9090"}},
+}
+
+
+def on_kubernetes(**keys: Any) -> dict[str, Any]:
+    return {**ELSEWHERE, **keys}
+
+
+def test_the_shortest_names_are_the_service_s() -> None:
+    target = to_plan(a_policy(**on_kubernetes()), "v2").target
+    assert (target.workload, target.router, target.source) == ("kubernetes", "contour", "contour")
+    assert target.workload_options == {
+        "namespace": "market",
+        "deployment": "shop",
+        "service": "shop",
+        "autoscaler": "shop",
+    }
+    assert target.router_options == {"proxy": "shop"}
+    assert target.telemetry_options == {"url": "http://prometheus:9090"}
+
+
+def test_every_name_can_be_another() -> None:
+    names = {
+        "namespace": "market",
+        "deployment": "web",
+        "service": "front",
+        "container": "app",
+        "autoscaler": "web-hpa",
+    }
+    workload = {"kubernetes": {**names, "context": "prod"}, "image": "ghcr.io:443/team/shop", "min_replicas": 2}
+    telemetry = {**ELSEWHERE["telemetry"], "job": "projectcontour/envoy"}
+    policy = a_policy(workload=workload, router={"gateway-api": {"route": "shop-http"}}, telemetry=telemetry)
+    target = to_plan(policy, "v2").target
+    assert target.workload_options == {**names, "context": "prod", "image": "ghcr.io:443/team/shop"}
+    assert (target.router, target.router_options) == ("gateway-api", {"route": "shop-http"})
+    assert target.telemetry_options["job"] == "projectcontour/envoy"
+
+
+def test_a_service_is_called_as_its_deployment() -> None:
+    policy = a_policy(**on_kubernetes(workload={"kubernetes": {"namespace": "market", "deployment": "web"}}))
+    options = to_plan(policy, "v2").target.workload_options
+    assert (options["service"], options["autoscaler"]) == ("web", "web")
+
+
+@pytest.mark.parametrize(
+    ("keys", "where", "found"),
+    [
+        ({"workload": {"min_replicas": 2}}, "workload", "names none"),
+        ({"workload": {"local": {}, **MARKET}}, "workload", "names local and kubernetes"),
+        ({"router": {"envoy": {}, "contour": {}}}, "router", "names envoy and contour"),
+        ({"router": "contour"}, "router", "contour cannot split the traffic of the local platform's own processes"),
+        (on_kubernetes(router="envoy"), "router", "envoy cannot split the traffic of a Deployment on Kubernetes"),
+        ({"workload": {"local": {}, "image": "team/shop"}}, "workload.image", "runs no images"),
+        (on_kubernetes(telemetry={}), "telemetry", "no Prometheus is known"),
+        (on_kubernetes(telemetry={**ELSEWHERE["telemetry"], "source": "envoy"}), "telemetry.source", "counts nothing"),
+        ({"telemetry": {"source": "contour"}}, "telemetry.source", "counts nothing"),
+        ({"telemetry": {"job": "envoy"}}, "telemetry.job", "has a Prometheus of its own"),
+    ],
+)
+def test_what_does_not_fit_together_is_told_once(keys: dict[str, Any], where: str, found: str) -> None:
+    problem = the_problem(**keys)
+    assert problem.where == where
+    assert found in problem.found
