@@ -147,6 +147,7 @@ class Life:
         began, since, last = loop.time(), now(), self.known.end
         restarts = self.known.restarts + (last is not None)
         life = f"process://{self.setting.uid}-{self.name}-{restarts}"
+        self.log(restarts).touch()
         self._say(Container(Running(since), image.id, life, restarts, last))
         if prepared.words:
             try:
