@@ -1,7 +1,7 @@
 """The only place where adapters are chosen, from policy and settings.
 
 `enter` opens them for one run and hands them on in a ContextVar, so that tasks and subflows take names only. No logic of a release.
-Metrics, webhooks and policies are imported where they are opened: an abort needs none of them, and waits for no import.
+Metrics, webhooks, policies and Kubernetes are imported where they are opened: an abort needs none of them, and waits for no import.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,14 @@ from serinus.errors import Finding, PlatformError, PolicyError, PreflightError, 
 from serinus.ledgers.file import FileLedger
 from serinus.local.platform import read_platform
 from serinus.metrics.absent import AbsentMetrics
-from serinus.moves.engine import Engine
+from serinus.moves.engine import KUBERNETES as ON_KUBERNETES
+from serinus.moves.engine import LOCAL as ON_THIS_MACHINE
+from serinus.moves.engine import Engine, Timing
 from serinus.moves.look import Guard
 from serinus.notifiers.log import LogNotifier
 from serinus.notifiers.several import SeveralNotifiers
 from serinus.policy.secret import resolve
-from serinus.ports import Metrics, Notice, Notifier, Ports
+from serinus.ports import Ledger, Metrics, Notice, Notifier, Ports, Router, Workload
 from serinus.release.plan import Plan, Target
 from serinus.release.record import Foreign, Record
 from serinus.routers.envoy import EnvoyRouter
@@ -36,11 +38,15 @@ from serinus.stores import process
 from serinus.workloads.local import LocalWorkload
 
 if TYPE_CHECKING:
+    from serinus.kube.client import Kube
     from serinus.metrics.access import Access
     from serinus.metrics.prometheus import PrometheusMetrics
+    from serinus.metrics.sources import Source
 
 LOCAL = Target("local", "envoy", "envoy")
 """What a service of the local platform runs on where nobody says more."""
+KUBERNETES = "kubernetes"
+"""The workload of `Target`s elsewhere than on the local platform."""
 
 LOCAL_SECONDS, REMOTE_SECONDS = 1.0, 3.0
 """How long one question to the local platform's own Prometheus may take, and to somebody's elsewhere."""
@@ -67,8 +73,14 @@ class Run:
     def evidence(self) -> Path:
         return self.folders.evidence / f"{self.release}.log"
 
+    @property
+    def timing(self) -> Timing:
+        return timing(self.plan.target)
+
     def pages(self) -> dict[str, str]:
         """Where the live figures are, by name; empty where nobody here knows."""
+        if self.plan.target.workload == KUBERNETES:
+            return {"Prometheus": self.plan.target.telemetry_options["url"]}
         with suppress(SerinusError):
             platform = read_platform(self.folders)
             if platform:
@@ -146,7 +158,8 @@ async def resume(service: str, folders: Folders | None = None) -> AsyncIterator[
         PreflightError: there is no release
     """
     where = folders or Folders.resolve()
-    kept = await FileLedger(where, service).read()
+    async with open_to_ask(service, where) as asked:
+        kept = await asked.ledger.read()
     if kept is None or isinstance(kept.record, Foreign):
         raise PreflightError((Finding("there has been no release", f"service {service}", "see: serinus status"),))
     async with open_ports(service, where, kept.record.plan) as ports:
@@ -159,12 +172,13 @@ async def resume(service: str, folders: Folders | None = None) -> AsyncIterator[
 
 @asynccontextmanager
 async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -> AsyncIterator[Ports]:
-    """One service's world, whole: for a release, and without a plan, as the local platform has it, for its guard.
+    """One service's world, whole: for a release, and without a plan, as its platform has it, for its guard.
 
     Raises:
         PreflightError: a release is planned, and no local platform runs in this folder
+        Refused: no cluster is known here
     """
-    target = plan.target if plan else LOCAL
+    target = plan.target if plan else target_of(service, folders)
     platform = read_platform(folders)
     async with AsyncExitStack() as stack:
         url = target.telemetry_options.get("url", platform.prometheus if platform else "")
@@ -174,27 +188,74 @@ async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -
         absent = AbsentMetrics("no local platform runs")
         known: PrometheusMetrics | AbsentMetrics = _metrics(service, url, target, plan) if url else absent
         metrics: Metrics = await stack.enter_async_context(known)
-        notifier = await _notifier(stack, target.notify) if plan else AsPlanned(FileLedger(folders, service))
-        yield _ports(stack, service, folders, metrics, notifier)
+        router, workload, ledger = await _platform(stack, service, folders, target)
+        notifier = await _notifier(stack, target.notify) if plan else AsPlanned(ledger)
+        yield Ports(router, workload, metrics, ledger, notifier, SystemClock())
 
 
 @asynccontextmanager
 async def open_to_ask(service: str, folders: Folders) -> AsyncIterator[Ports]:
     """Record, route and workload of a service, for who looks at a release or asks something of it: no metrics, no notices."""
     async with AsyncExitStack() as stack:
-        yield _ports(stack, service, folders, AbsentMetrics("nobody asked for them"), LogNotifier())
+        router, workload, ledger = await _platform(stack, service, folders, target_of(service, folders))
+        yield Ports(router, workload, AbsentMetrics("nobody asked for them"), ledger, LogNotifier(), SystemClock())
 
 
-def _ports(stack: AsyncExitStack, service: str, folders: Folders, metrics: Metrics, notifier: Notifier) -> Ports:
+def target_of(service: str, folders: Folders) -> Target:
+    """Where a service is that nobody sent a policy of: on the local platform, else where its own policy says.
+
+    Raises:
+        PolicyError: that cannot be read
+    """
+    if folders.service(service).exists():
+        return LOCAL
+    from serinus.policy.load import by_name, read
+    from serinus.policy.platform import target
+
+    try:
+        file = by_name(service)
+    except PolicyError:
+        return LOCAL
+    return target(read(file).content)
+
+
+def timing(target: Target) -> Timing:
+    """How fast holders and guards act there."""
+    return ON_KUBERNETES if target.workload == KUBERNETES else ON_THIS_MACHINE
+
+
+async def _platform(
+    stack: AsyncExitStack, service: str, folders: Folders, target: Target
+) -> tuple[Router, Workload, Ledger]:
+    """What holds route, workload and record of a service; closed with the stack."""
+    if target.workload == KUBERNETES:
+        from serinus.kube.client import connect
+
+        options = target.workload_options
+        kube = await connect(context=options.get("context", ""), namespace=options["namespace"])
+        stack.push_async_callback(kube.aclose)
+        return _on_kubernetes(kube, service, target)
     platform = read_platform(folders)
     router = EnvoyRouter(folders, service, platform.envoy_admin if platform else None)
     stack.push_async_callback(router.aclose)
-    workload, ledger = LocalWorkload(folders, service), FileLedger(folders, service)
-    return Ports(router, workload, metrics, ledger, notifier, SystemClock())
+    return router, LocalWorkload(folders, service), FileLedger(folders, service)
+
+
+def _on_kubernetes(kube: Kube, service: str, target: Target) -> tuple[Router, Workload, Ledger]:
+    from serinus.ledgers.kubernetes import KubernetesLedger
+    from serinus.routers.contour import contour_router
+    from serinus.routers.gateway_api import gateway_api_router
+    from serinus.workloads.kubernetes import KubernetesWorkload, Named
+
+    options, routed = target.workload_options, target.router_options
+    known = {field.name: options[field.name] for field in fields(Named) if field.name in options}
+    workload, ledger = KubernetesWorkload(kube, Named(**known)), KubernetesLedger(kube, service)
+    if target.router == "contour":
+        return contour_router(kube, routed["proxy"], service, options["service"]), workload, ledger
+    return gateway_api_router(kube, routed["route"], service, options["service"]), workload, ledger
 
 
 def _metrics(service: str, url: str, target: Target, plan: Plan | None) -> PrometheusMetrics:
-    from serinus.metrics import sources
     from serinus.metrics.prometheus import PrometheusMetrics
 
     phases = (*plan.phases, plan.bake) if plan else ()
@@ -202,10 +263,20 @@ def _metrics(service: str, url: str, target: Target, plan: Plan | None) -> Prome
     edges = {float(bound.bad.removeprefix("slow:")) for bound in bounds if bound and bound.bad.startswith("slow:")}
     queries = plan.queries if plan else {}
     scrape = plan.checks.scrape_seconds if plan else 1.0
-    source = sources.envoy(service)
-    options = target.telemetry_options
+    options, source = target.telemetry_options, _source(service, target)
     seconds = REMOTE_SECONDS if options else LOCAL_SECONDS
     return PrometheusMetrics(url, source, tuple(sorted(edges)), queries, scrape, access(options), seconds)
+
+
+def _source(service: str, target: Target) -> Source:
+    from serinus.metrics import sources
+
+    if target.source == "envoy":
+        return sources.envoy(service)
+    from serinus.kube.names import canary_name
+
+    options, job = target.workload_options, target.telemetry_options.get("job", "envoy")
+    return sources.contour(options["namespace"], options["service"], canary_name(options["service"]), job)
 
 
 def access(options: Mapping[str, str]) -> Access:
@@ -230,7 +301,7 @@ def access(options: Mapping[str, str]) -> Access:
 class AsPlanned:
     """`ports.Notifier` of who has no plan, such as a guard: it tells whom the newest release's policy names; else the log."""
 
-    def __init__(self, ledger: FileLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     async def tell(self, notice: Notice) -> None:

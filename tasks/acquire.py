@@ -28,7 +28,14 @@ async def acquire(service: str, fit: Moved) -> State[Moved]:
     run = wiring.current()
     try:
         engine = await become_owner(
-            run.ports, run.plan, fit.facts, release=run.release, owner=run.owner, run=page(), key=key()
+            run.ports,
+            run.plan,
+            fit.facts,
+            release=run.release,
+            owner=run.owner,
+            run=page(),
+            key=key(),
+            timing=run.timing,
         )
     except PreflightError as error:
         return Failed(name="Busy", message=str(error), data=error)

@@ -37,7 +37,7 @@ async def promote_now(service: str, why: str) -> Moved:
 async def reopen(service: str, why: str) -> Moved:
     """Own the promoted release once more, to undo it."""
     run = wiring.current()
-    run.engine, action = await own_again(run.ports, run.owner, WHO, why)
+    run.engine, action = await own_again(run.ports, run.owner, WHO, why, run.timing)
     return Moved(action)
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from serinus.errors import Refused, Unavailable
 from serinus.ledgers.file import FileLedger
+from serinus.ledgers.kubernetes import KubernetesLedger
 from serinus.local.platform import Platform, write_platform
+from serinus.moves.engine import KUBERNETES
 from serinus.release.record import Previous, Record
 from serinus.settings import Folders
 from serinus.stores.process import identity_of
-from serinus.wiring import AsPlanned, Run
+from serinus.wiring import LOCAL, AsPlanned, Run, open_ports, plan_of, target_of
+from serinus.workloads.kubernetes import KubernetesWorkload
 from tests.fakes import a_world
 from tests.flows.over_fakes import ports
 from tests.metrics.demanding import serving
@@ -52,3 +57,57 @@ async def test_a_guard_tells_whom_the_release_s_policy_names(
 async def test_without_any_release_a_guard_tells_the_log(folders: Folders, caplog: pytest.LogCaptureFixture) -> None:
     await AsPlanned(FileLedger(folders, "shop")).tell(a_notice("nobody owns it", urgent=True))
     assert "nobody owns it" in caplog.text
+
+
+ELSEWHERE = {
+    "service": "api-gateway",
+    "workload": {"kubernetes": {"namespace": "market", "deployment": "web", "container": "app"}},
+    "telemetry": {"prometheus": {"url": "http://127.0.0.1:1"}},
+    "preset": "plan",
+}
+
+
+@pytest.mark.parametrize(("router", "kind"), [("contour", "HTTPProxy"), ("gateway-api", "HTTPRoute")])
+async def test_a_deployment_s_release_is_kept_beside_it_and_asks_no_local_platform(
+    router: str, kind: str, folders: Folders, a_kubeconfig: None
+) -> None:
+    plan = plan_of("api-gateway", "v2", {**ELSEWHERE, "router": router})
+    async with open_ports("api-gateway", folders, plan) as ports:
+        assert isinstance(ports.workload, KubernetesWorkload)
+        assert isinstance(ports.ledger, KubernetesLedger)
+        assert str(ports.router) == f"{kind} market/api-gateway"
+        with pytest.raises(Unavailable, match="get deployments.apps web in namespace market: no connection"):
+            await ports.workload.stable()
+    run = Run(plan, ports, folders, "r1")
+    assert (run.timing, run.pages()) == (KUBERNETES, {"Prometheus": "http://127.0.0.1:1"})
+
+
+async def test_a_context_that_is_not_there_is_named(folders: Folders, a_kubeconfig: None) -> None:
+    there = {"kubernetes": {"namespace": "market", "context": "prod"}}
+    plan = plan_of("api-gateway", "v2", {**ELSEWHERE, "workload": there, "router": "contour"})
+    with pytest.raises(Refused, match="prod"):
+        async with open_ports("api-gateway", folders, plan):
+            pass
+
+
+def test_a_service_of_the_local_platform_is_there_whatever_its_policy_says(folders: Folders) -> None:
+    assert target_of("api-gateway", folders).workload == "local"
+    assert target_of("nobody", folders) == LOCAL
+    folders.service("nobody").mkdir(parents=True)
+    assert target_of("nobody", folders) == LOCAL
+
+
+@pytest.fixture
+def a_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One cluster, where nobody answers."""
+    cluster, context = {"server": "http://127.0.0.1:1"}, {"cluster": "here", "user": "me"}
+    said = {
+        "clusters": [{"name": "here", "cluster": cluster}],
+        "users": [{"name": "me", "user": {"token": "t"}}],
+        "contexts": [{"name": "here", "context": context}],
+        "current-context": "here",
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(said))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr("serinus.kube.client.KUBE_CONFIG_DEFAULT_LOCATION", str(path))

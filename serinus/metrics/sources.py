@@ -85,21 +85,38 @@ class Source:
 
 
 def envoy(service: str) -> Source:
-    """Envoy of the local platform: one process that counts for both arms, a cluster each, `le` in milliseconds.
+    """Envoy of the local platform: one process that counts for both arms."""
+    clusters = {arm: f"={json.dumps(f'{service}-{arm}')}" for arm in EVERY_ARM}
+    return _of_envoy("envoy", "envoy", clusters)
+
+
+def contour(namespace: str, stable: str, canary: str, job: str = "envoy") -> Source:
+    """Contour's Envoys: a cluster for each port of a Service, `<namespace>_<service>_<port>`; several that count are added up.
+
+    Args:
+        stable, canary: names of the Services
+        job: of the scraped Envoys
+    """
+    services = {Arm.CANARY: canary, Arm.STABLE: stable}
+    clusters = {arm: f"=~{json.dumps(f'{namespace}_{service}_[0-9]+')}" for arm, service in services.items()}
+    return _of_envoy("contour", job, clusters)
+
+
+def _of_envoy(name: str, job: str, clusters: Mapping[Arm, str]) -> Source:
+    """Envoy's counters: a cluster each arm, `le` in milliseconds.
 
     Envoy answers for a canary that does not (503, 504), so requests without an answer are among the server errors; it
     completes them too, which its `_total` misses.
+
+    Args:
+        clusters: matcher of each arm's cluster names, with its operator
     """
-    counted = "envoy_cluster_upstream_rq"
-
-    def cluster(arm: Arm) -> str:
-        return f'job="envoy",envoy_cluster_name={json.dumps(f"{service}-{arm}")}'
-
+    counted, scraped = "envoy_cluster_upstream_rq", f"job={json.dumps(job)}"
     return Source(
-        name="envoy",
+        name=name,
         target="instance",
-        up='up{job="envoy"}',
-        arms={arm: cluster(arm) for arm in EVERY_ARM},
+        up=f"up{{{scraped}}}",
+        arms={arm: f"{scraped},envoy_cluster_name{cluster}" for arm, cluster in clusters.items()},
         counters={
             REQUESTS: Series(f"{counted}_completed"),
             SERVER_ERRORS: Series(f"{counted}_xx", 'envoy_response_code_class="5"'),

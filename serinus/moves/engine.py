@@ -46,6 +46,15 @@ class Timing:
 
 
 LOCAL = Timing()
+KUBERNETES = Timing(
+    tick_seconds=1.0,
+    beat_seconds=7.5,
+    dead_seconds=25.0,
+    ready_seconds=600.0,
+    drain_seconds=10.0,
+    drain_at_most_seconds=30.0,
+)
+"""Of an API server whose every write is kept by others too: see the protocol's times."""
 COPY_BYTES = 16 * 1024
 HOLD_BYTES = 64 * 1024
 ROLL_BACK_BYTES = 128 * 1024

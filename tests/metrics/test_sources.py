@@ -10,7 +10,7 @@ from serinus.analysis.reading import REQUESTS, TIMED, Arm
 from serinus.analysis.threshold import SERVER_ERRORS
 from serinus.metrics import answers, questions
 from serinus.metrics.prometheus import PrometheusMetrics
-from serinus.metrics.sources import Series, Source, envoy
+from serinus.metrics.sources import Series, Source, contour, envoy
 from tests.metrics.demanding import NOW, Asked, a_reading, answer, part, serving
 
 APP = Source(
@@ -34,6 +34,17 @@ def test_words_of_a_query_are_filled_in_and_nothing_else_is_touched() -> None:
     assert 'a{job="envoy",envoy_cluster_name="shop-canary"}' in expanded
     assert 'b{x="y$",job="envoy",envoy_cluster_name="shop-stable"}' in expanded
     assert '"$1 $$ ${e} $canaries"' in expanded
+
+
+def test_behind_contour_a_service_is_a_cluster_a_port_and_no_other_service_s() -> None:
+    source = contour("market", "shop", "shop-canary", "projectcontour/envoy")
+    stable, canary = source.requests(Arm.STABLE), source.requests(Arm.CANARY)
+    assert stable == (
+        'envoy_cluster_upstream_rq_completed{job="projectcontour/envoy",envoy_cluster_name=~"market_shop_[0-9]+"}'
+    )
+    assert source.up == 'up{job="projectcontour/envoy"}'
+    assert 'envoy_cluster_name=~"market_shop-canary_[0-9]+"' in canary
+    assert source.expanded("x{$canary}") == "x{" + source.arms[Arm.CANARY] + "}"
 
 
 def test_figures_are_asked_by_target_and_no_further() -> None:
