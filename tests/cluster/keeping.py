@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from serinus.local.child import Command, Register, start
 from serinus.local.kept import delay, how, last_words
 from serinus.local.programs import Say
+from tests.cluster.cluster import HELD, PIDS
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 2.0
@@ -32,7 +35,7 @@ class Part:
     pids: Path
     held: Path
     say: Say
-    deaths: int = field(default=0)
+    deaths: int = 0
 
     @property
     def name(self) -> str:
@@ -76,3 +79,27 @@ class Part:
             pid.unlink(missing_ok=True)
         self.deaths = 1 if loop.time() - born >= LIVED_SECONDS else self.deaths + 1
         self.say(f"{self.name} {how(ended.result())}; it is started again. {last_words(self.command)}".strip())
+
+
+Keep = Callable[[Command], Part]
+
+
+@asynccontextmanager
+async def kept(folder: Path, say: Say) -> AsyncIterator[Keep]:
+    """What starts a part in this cluster's folder and keeps it; at the end all of them are stopped, the newest first."""
+    tasks: list[asyncio.Task[None]] = []
+    register = Register(folder / "processes.json")
+
+    def keep(command: Command) -> Part:
+        part = Part(command, register, folder / PIDS, folder / HELD, say)
+        tasks.append(asyncio.create_task(part.run(), name=command.name))
+        return part
+
+    try:
+        yield keep
+    finally:
+        for task in reversed(tasks):
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

@@ -44,21 +44,20 @@ async def define(client: httpx.AsyncClient, names: Sequence[str]) -> None:
     """
     wanted = [one for name in names for one in definitions(name)]
     await asyncio.gather(*(_create(client, CRDS, one) for one in wanted))
-    waiting = set(_served(wanted))
     deadline = asyncio.get_running_loop().time() + SECONDS
-    while waiting:
-        # The kinds as clients see them: the definitions themselves are long, and to read them often is slow.
-        versions = {version for version, _ in waiting}
-        answers = await asyncio.gather(*(client.get(f"/apis/{version}") for version in versions))
-        waiting -= {
-            (body["groupVersion"], resource["name"])
-            for body in (answer.json() for answer in answers if answer.status_code == 200)
-            for resource in body["resources"]
-        }
+    while not await serves(client, names):
         if asyncio.get_running_loop().time() > deadline:
-            missing = ", ".join(sorted(f"{plural} of {version}" for version, plural in waiting))
-            raise Unavailable(f"not served within {SECONDS:.0f} s: {missing}")
-        await asyncio.sleep(POLL_SECONDS if waiting else 0)
+            raise Unavailable(f"the API server did not serve the kinds of {', '.join(names)} within {SECONDS:.0f} s")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def serves(client: httpx.AsyncClient, names: Sequence[str]) -> bool:
+    """Clients see these kinds. The definitions themselves are not read: they are long, and that is slow."""
+    wanted = set(_served(one for name in names for one in definitions(name)))
+    versions = {version for version, _ in wanted}
+    answers = await asyncio.gather(*(client.get(f"/apis/{version}") for version in versions))
+    bodies = (answer.json() for answer in answers if answer.status_code == 200)
+    return wanted <= {(body["groupVersion"], resource["name"]) for body in bodies for resource in body["resources"]}
 
 
 def _served(wanted: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
