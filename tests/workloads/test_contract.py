@@ -1,4 +1,4 @@
-"""What every workload promises; run over the fake, and over real processes behind a real Envoy."""
+"""What every workload promises; run over the fake, real processes behind a real Envoy, and a real Kubernetes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from serinus.ports import Side, Workload
 from serinus.release.record import Note
 from serinus.settings import Folders
 from serinus.workloads.local import LocalWorkload
+from tests.cluster.access import Access
 from tests.fakes import a_world
 from tests.local.running import front
+from tests.workloads.on_kubernetes import a_shop
 from tests.world import Version
 
 NOTE = Note("r-1", 1, "new")
-SECONDS = 20.0
+SECONDS = 40.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Bench:
     workload: Workload
     passing: Callable[[], Awaitable[object]]
     """A little time passes."""
+    knows_versions: bool = True
+    """Which there are; of images only their registry knows."""
 
 
 @asynccontextmanager
@@ -42,10 +46,26 @@ async def local(folders: Folders) -> AsyncIterator[Bench]:
         yield Bench(LocalWorkload(folders, "shop"), lambda: asyncio.sleep(0.05))
 
 
-@pytest.fixture(params=["fake", pytest.param("local", marks=pytest.mark.real)])
+@asynccontextmanager
+async def kubernetes(space: Access) -> AsyncIterator[Bench]:
+    async with a_shop(space) as shop:
+        yield Bench(shop.workload, lambda: asyncio.sleep(0.1), knows_versions=False)
+
+
+KINDS = ["fake", pytest.param("local", marks=pytest.mark.real), pytest.param("kubernetes", marks=pytest.mark.cluster)]
+
+
+@pytest.fixture(params=KINDS)
 async def bench(request: pytest.FixtureRequest, folders: Folders) -> AsyncIterator[Bench]:
-    async with fake() if request.param == "fake" else local(folders) as made:
-        yield made
+    match request.param:
+        case "fake":
+            made = fake()
+        case "local":
+            made = local(folders)
+        case _:
+            made = kubernetes(request.getfixturevalue("space"))
+    async with made as opened:
+        yield opened
 
 
 async def settled(bench: Bench, read: Callable[[], Awaitable[Side | None]]) -> Side:
@@ -72,6 +92,8 @@ async def test_a_template_changes_the_version_alone(bench: Bench) -> None:
 
 
 async def test_a_version_that_does_not_exist_is_refused_with_those_that_do(bench: Bench) -> None:
+    if not bench.knows_versions:
+        pytest.skip("only a registry knows")
     with pytest.raises(Refused, match=r"no version '?v99'?; there are .*v1, v2"):
         await bench.workload.template_for("v99", await bench.workload.stable())
 
