@@ -227,26 +227,35 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
     Raises:
         Refused: there is none, or it cannot be read
     """
+    which = kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION
+    in_pod = not kubeconfig and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+    if not in_pod and not _some_file(which):
+        raise Refused(f"there is no kubeconfig at {which}, and this is no pod: say which cluster is meant")
     configuration = Configuration()
     configuration.client_session_kwargs = {"trust_env": False}
     credentials, here = None, ""
     try:
-        if not kubeconfig and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        if in_pod:
             load_incluster_config(client_configuration=configuration)
             here = _pod_namespace()
         else:
             async with asyncio.timeout(CREDENTIAL_SECONDS):
                 credentials = await load_kube_config(
-                    config_file=kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION,
+                    config_file=which,
                     context=context or None,
                     client_configuration=configuration,
                     persist_config=False,
                 )
             here = credentials.current_context["context"].get("namespace") or ""
-    except (ConfigException, OSError, TimeoutError, KeyError, TypeError, ValueError) as cause:
-        which = kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION
-        raise Refused(f"no cluster is known by {which}: {cause or type(cause).__name__}") from cause
-    return Kube(ApiClient(configuration), namespace or here or "default", seconds, credentials)
+    except Exception as cause:  # for most of what can be wrong with such a file its loader has no error of its own
+        raise Refused(f"{which} names no cluster that can be used: {cause or type(cause).__name__}") from cause
+    api = ApiClient(configuration)
+    api.user_agent = SERINUS
+    return Kube(api, namespace or here or "default", seconds, credentials)
+
+
+def _some_file(paths: str) -> bool:
+    return any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep))
 
 
 def _pod_namespace() -> str:

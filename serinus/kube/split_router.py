@@ -83,6 +83,9 @@ class SplitRouter:
         now = await self._get()
         route = self._split.route(now)
         self._alone(now)
+        word = self._word(now)
+        if word.seen and word.complaint and route.mark is None:
+            raise Refused(f"{self} is rejected before any release of {self._split.service}: {word.complaint}")
         mark = route.mark or Mark("rehearsal", 0, 0, Mode.OPEN, NOTHING)
         closed = Mark(mark.release, mark.token, mark.seq + 1, Mode.CLOSED, NOTHING, "rehearsal")
         operations = self._split.marking(now, closed, route.original, secrets.token_hex(4))

@@ -1,0 +1,161 @@
+"""What no healthy API server shows: one that is slow, overloaded, broken or gone; a token that is not accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from serinus.errors import Refused, Unavailable
+from serinus.kube.client import CONFIG_MAP, Kube, connect
+from serinus.kube.patch import put
+
+Answer = Callable[[str], "tuple[int, bytes] | None"]
+"""What is said to a request, given whole; None: nothing, ever."""
+
+
+@asynccontextmanager
+async def a_server(answer: Answer, folder: Path, user: object = None) -> AsyncIterator[Kube]:
+    """A server that speaks HTTP and knows nothing of Kubernetes, and its client with a time-out of 0.3 s."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = next((int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0)
+        said = answer(head + (await reader.readexactly(length)).decode())
+        if said is None:
+            await reader.read()
+        else:
+            writer.write(
+                b"HTTP/1.1 %d X\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (said[0], len(said[1]), said[1])
+            )
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    kube = await connect(str(a_kubeconfig(folder, server.sockets[0].getsockname()[1], user)), seconds=0.3)
+    try:
+        yield kube
+    finally:
+        await kube.aclose()
+        server.close()
+
+
+def a_kubeconfig(folder: Path, port: int, user: object = None) -> Path:
+    file = folder / "kubeconfig"
+    whole = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": user or {"token": "secret"}}],
+    }
+    file.write_text(json.dumps(whole))
+    return file
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503])
+async def test_later_is_unavailable(tmp_path: Path, code: int) -> None:
+    async with a_server(lambda _: (code, b"later"), tmp_path) as kube:
+        with pytest.raises(Unavailable, match=f"get configmaps x in namespace shop.*{code}"):
+            await kube.get(CONFIG_MAP, "x")
+
+
+async def test_no_answer_in_time_is_unavailable(tmp_path: Path) -> None:
+    async with a_server(lambda _: None, tmp_path) as kube:
+        with pytest.raises(Unavailable, match="did not answer within 0.3 s"):
+            await kube.patch(CONFIG_MAP, "x", [put("/data", {})])
+
+
+async def test_nobody_there_is_unavailable(tmp_path: Path) -> None:
+    kube = await connect(str(a_kubeconfig(tmp_path, 9)))
+    with pytest.raises(Unavailable, match="no connection to http://127.0.0.1:9"):
+        await kube.find(CONFIG_MAP, "x")
+    await kube.aclose()
+
+
+@pytest.mark.parametrize("body", [b"<html>welcome</html>", b"[]", b"\xff"])
+async def test_what_is_no_api_server_is_unavailable(tmp_path: Path, body: bytes) -> None:
+    async with a_server(lambda _: (200, body), tmp_path) as kube:
+        with pytest.raises(Unavailable, match="answer is no"):
+            await kube.get(CONFIG_MAP, "x")
+
+
+async def test_a_token_is_sent_and_a_bad_one_is_said_and_never_shown(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def unauthorized(request: str) -> tuple[int, bytes]:
+        seen.append(request)
+        return 401, b"{}"
+
+    async with a_server(unauthorized, tmp_path) as kube:
+        with pytest.raises(Refused, match="token is wrong or has expired") as refused:
+            await kube.get(CONFIG_MAP, "x")
+    assert "authorization: bearer secret" in seen[0].lower()
+    assert "secret" not in str(refused.value)
+
+
+async def test_an_expired_token_is_asked_for_anew_once(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    count.write_text("0")
+    program = tmp_path / "token.sh"
+    status = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}'
+    program.write_text(f"n=$(($(cat {count}) + 1)); echo $n > {count}; printf '{status}' \"t$n\"\n")
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": [str(program)]}}
+
+    def second_alone(request: str) -> tuple[int, bytes]:
+        return (200, b"{}") if "Bearer t2" in request else (401, b"{}")
+
+    async with a_server(second_alone, tmp_path, user) as kube:
+        assert await kube.get(CONFIG_MAP, "x") == {}
+    assert count.read_text().strip() == "2"
+
+
+async def test_names_are_quoted_and_writes_carry_their_manager(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def answer(request: str) -> tuple[int, bytes]:
+        seen.append(request)
+        return 200, b"{}"
+
+    async with a_server(answer, tmp_path) as kube:
+        await kube.patch(CONFIG_MAP, "../../secrets/x", [put("/data", {})], dry_run=True)
+    line = seen[0].splitlines()[0]
+    assert line.startswith("PATCH /api/v1/namespaces/shop/configmaps/..%2F..%2Fsecrets%2Fx?")
+    assert {"fieldManager=serinus", "dryRun=All"} <= set(line.split()[1].partition("?")[2].split("&"))
+    assert "application/json-patch+json" in seen[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "no cluster"), ("{", "no cluster"), ('{"contexts": [], "current-context": "x"}', "no cluster")],
+)
+async def test_a_kubeconfig_that_cannot_be_used_is_named(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "broken"
+    file.write_text(text)
+    with pytest.raises(Refused, match=f"broken names {words}"):
+        await connect(str(file))
+
+
+async def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no kubeconfig at .*/nowhere"):
+        await connect(str(tmp_path / "nowhere"))
+
+
+async def test_a_context_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="there"):
+        await connect(str(a_kubeconfig(tmp_path, 9)), context="there")
+
+
+async def test_a_namespace_of_one_s_own_goes_before_the_context_s(tmp_path: Path) -> None:
+    kubes: Sequence[Kube] = [
+        await connect(str(a_kubeconfig(tmp_path, 9))),
+        await connect(str(a_kubeconfig(tmp_path, 9)), namespace="else"),
+    ]
+    assert [kube.namespace for kube in kubes] == ["shop", "else"]
+    for kube in kubes:
+        await kube.aclose()
