@@ -17,8 +17,8 @@ ADDRESS = "10.244.250.1"
 """Envoy's, among the pods' addresses but never a pod's."""
 XDS, STATS, HEALTH, DEBUG = 8001, 8005, 8000, 6060
 GATEWAY_NAMESPACE, GATEWAY = "default", "gw"
-GATEWAY_PORT = 8080
-"""Where Contour serves a listener on port 80 of a Gateway: it adds 8000 to privileged ports."""
+PORT = 8080
+"""Where Contour serves a listener on port 80 of a Gateway, as it adds 8000 to privileged ports; HTTPProxies as well then."""
 NOT_STANDARD = ("tlsroutes", "tcproutes", "backendtlspolicies")
 """Kinds that are not in the Gateway API's standard set: Contour must not wait for them."""
 BOOTSTRAP_SECONDS = 10.0
@@ -36,7 +36,7 @@ def contour(credentials: Credentials, folder: Path, logs: Path) -> Command:
         f"--xds-address={LOOPBACK}",
         f"--xds-port={XDS}",
         f"--envoy-service-http-address={ADDRESS}",
-        "--envoy-service-http-port=80",
+        f"--envoy-service-http-port={PORT}",
         f"--envoy-service-https-address={ADDRESS}",
         f"--http-address={LOOPBACK}",
         f"--http-port={HEALTH}",
