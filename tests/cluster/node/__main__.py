@@ -4,8 +4,13 @@
 
 It takes up the pods that the scheduler binds to it, gives each an address of its own and reports what a kubelet would.
 There is no isolation whatever: a pod sees this machine's files, and its limit of memory is looked at, not enforced by the
-kernel. Names of Services are not resolved, no token is mounted, and there are no volumes but configMap, secret, emptyDir
-and downwardAPI.
+kernel. Names and addresses of Services lead nowhere; there are no volumes but configMap, secret, emptyDir, downwardAPI and
+projected ones, and no `exec`, `port-forward` or `postStart`. An image changed in a living pod is not taken up.
+
+In its folder a test can break things while they run:
+
+    faults/<namespace>.json    what `serinus.local.fault.write_fault` writes, by the name of a Deployment (or `all`)
+    images.json                what `images.retag` writes: the version that a tag means now
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from tests.cluster.node.api import connect
 from tests.cluster.node.events import Events
 from tests.cluster.node.node import Node, Size, addresses
 from tests.cluster.node.site import Backoff, Site
+from tests.cluster.node.sources import Reader
 
 
 async def run(given: argparse.Namespace) -> None:
@@ -36,7 +42,7 @@ async def run(given: argparse.Namespace) -> None:
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=None) as client, api.connection:
         site = Site(
             *(given.name, given.address, folder, api, client, Register(register)),
-            *(Backoff(given.backoff, given.longest_backoff), Events(api, given.name), say),
+            *(Backoff(given.backoff, given.longest_backoff), Reader(api), Events(api, given.name), say),
         )
         node = Node(site, Size(given.cpu, given.memory, given.max_pods), given.port, addresses(given.pods))
         running = asyncio.ensure_future(node.run())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.cluster.node.environment import Sources, environment, expanded, relocated
@@ -14,6 +15,13 @@ from tests.cluster.node.probe import Where
 from tests.cluster.node.status import Object
 
 SHOP_PORT = 8080
+RUN = re.compile(r"(/var)?/run/")
+MOUNT = """
+mount -t tmpfs -o mode=755 none /run || exit 126
+while [ "$1" != -- ]; do { mkdir -p "$2" && mount --bind "$1" "$2"; } || exit 126; shift 2; done
+shift
+exec "$@"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,10 @@ class Prepared:
 
     words: tuple[str, ...]
     where: Where
+
+    def among(self, more: Mapping[str, str]) -> Prepared:
+        """With more in its environment, where that does not say otherwise."""
+        return replace(self, where=replace(self.where, environment={**more, **self.where.environment}))
 
 
 def prepared(
@@ -45,7 +57,13 @@ def prepared(
         own = _entrypoint(image, container, pod, ip, faults)
         words = [*own, *words] if own else []
     ports = {one["name"]: one["containerPort"] for one in container.get("ports", []) if "name" in one}
-    return Prepared(tuple(words), Where(ip, ports, seen))
+    return Prepared(_below_run(tuple(words), mounts), Where(ip, ports, seen))
+
+
+def _below_run(words: tuple[str, ...], mounts: Mapping[str, Path]) -> tuple[str, ...]:
+    """With a `/run` of its own that holds what is mounted below it: a service account's token is looked for nowhere else."""
+    pairs = [word for path, place in mounts.items() if RUN.match(path) for word in (str(place), path)]
+    return ("unshare", "--mount", "--", "sh", "-c", MOUNT, "sh", *pairs, "--", *words) if words and pairs else words
 
 
 def owner(pod: Object) -> str:

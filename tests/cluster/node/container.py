@@ -131,8 +131,9 @@ class Life:
         faults = one.site.folder / "faults" / f"{one.namespace}.json"
         while not self.ending.wanted.is_set():
             try:
-                sources = await one.site.sources(one.namespace, sources_of_environment(self.spec))
-                return prepared(self.spec, pod, one.ip, image, self.mounts, sources, faults)
+                sources = await one.site.reader.read(pod, sources_of_environment(self.spec))
+                found = prepared(self.spec, pod, one.ip, image, self.mounts, sources, faults)
+                return found.among(one.site.server)
             except CreateContainerConfigError as problem:
                 self._wait("CreateContainerConfigError", str(problem))
                 one.tell("Warning", "Failed", f"Error: {problem}", self.name)

@@ -16,7 +16,7 @@ from typing import Any
 from tests.cluster.node.status import Object
 
 Source = tuple[str, str]
-"""`configmaps` or `secrets`, and a name."""
+"""`configmaps` or `secrets` and a name, or `tokens` and an audience."""
 Sources = Mapping[Source, Mapping[str, bytes] | None]
 """Their keys; None where there is no such object."""
 
@@ -66,12 +66,8 @@ def sources_of_environment(container: Object) -> set[Source]:
 
 def sources_of_volumes(pod: Object) -> set[Source]:
     """What must be read before `files` can be asked."""
-    return {
-        source
-        for volume in pod["spec"].get("volumes", [])
-        for part in _parts(volume)
-        if (source := _source(part)) is not None
-    }
+    parts = [part for volume in pod["spec"].get("volumes", []) for part in _parts(volume)]
+    return {source for part in parts if (source := _source(part)) is not None}
 
 
 def environment(container: Object, pod: Object, ip: str, sources: Sources) -> dict[str, str]:
@@ -129,7 +125,7 @@ def files(volume: Object, pod: Object, ip: str, sources: Sources) -> dict[str, b
                 for item in part["downwardAPI"].get("items", [])
             }
         elif (source := _source(part)) is not None:
-            got |= _chosen(part.get("configMap") or part["secret"], source, sources.get(source))
+            got |= _chosen(_said(part), source, sources.get(source))
         else:
             kind = ", ".join(key for key in part if key != "name")
             raise FailedMount(f'MountVolume.SetUp failed for volume "{volume["name"]}": there is no {kind} here')
@@ -148,7 +144,17 @@ def _parts(volume: Object) -> Iterable[Object]:
     return projected
 
 
+def _said(part: Object) -> Object:
+    """What a part takes of its source."""
+    if "serviceAccountToken" in part:
+        return {"items": [{"key": "token", "path": part["serviceAccountToken"]["path"]}]}
+    said: Object = part.get("configMap") or part["secret"]
+    return said
+
+
 def _source(part: Object) -> Source | None:
+    if "serviceAccountToken" in part:
+        return "tokens", part["serviceAccountToken"].get("audience", "")
     for key, (kind, name) in VOLUME_SOURCES.items():
         if key in part:
             return kind, part[key].get(name) or part[key]["name"]

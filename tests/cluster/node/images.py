@@ -18,6 +18,8 @@ from serinus.local.catalogue import CATALOGUE
 
 PAUSE = ("3.9", "3.10", "3.10.1")
 BUSYBOX = ("1.36", "1.37", "latest")
+COMMANDS = "commands"
+"""The version of an image that runs what its pod says, on this machine's own programs."""
 
 NAME = re.compile(
     r"(?P<repository>[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\.[a-z0-9]+)*(?::[0-9]+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
@@ -51,7 +53,7 @@ def pull(image: str, retagged: Mapping[str, str]) -> Image:
     """The image of this name.
 
     Args:
-        retagged: `repository:tag` to the version that it means now
+        retagged: `repository:tag` to the version that it means now, or to `COMMANDS`
 
     Raises:
         InvalidImageName, ErrImagePull: with a kubelet's words
@@ -65,6 +67,8 @@ def pull(image: str, retagged: Mapping[str, str]) -> Image:
         version = next((one for one in versions if _digest(repository, one) == digest), None)
     else:
         version = retagged.get(f"{repository}:{tag}", tag)
+        if version == COMMANDS:
+            program, versions = "busybox", (COMMANDS,)
     if version not in versions:
         name = f"{repository}@{digest}" if digest else f"{repository}:{tag}"
         raise ErrImagePull(

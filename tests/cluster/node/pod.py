@@ -87,6 +87,7 @@ class Pod:
             for job in (*jobs, *self._telling):
                 job.cancel()
             self.site.events.forget(self.uid)
+            self.site.reader.forget(self.uid)
             await asyncio.to_thread(shutil.rmtree, self.folder, True)
 
     async def _contain(self) -> None:
@@ -147,7 +148,7 @@ class Pod:
         """Once every volume holds what it should; False where it was deleted before."""
         while not self._deleted.is_set():
             try:
-                await self._mount()
+                await self._mount(age=0.0)
                 return True
             except FailedMount as problem:
                 self.tell("Warning", "FailedMount", str(problem), "")
@@ -157,9 +158,9 @@ class Pod:
                 await asyncio.wait_for(self._deleted.wait(), MOUNT_SECONDS)
         return False
 
-    async def _mount(self) -> None:
+    async def _mount(self, age: float) -> None:
         wanted = sources_of_volumes(self.object)
-        sources = await self.site.sources(self.object["metadata"]["namespace"], wanted)
+        sources = await self.site.reader.read(self.object, wanted, age)
         await asyncio.to_thread(write, self.object, self.ip, self.folder / "volumes", sources)
 
     async def _mount_on(self) -> None:
@@ -168,7 +169,7 @@ class Pod:
             await asyncio.sleep(MOUNT_SECONDS)
             if self.lives:
                 with suppress(FailedMount, *UNREACHABLE):
-                    await self._mount()
+                    await self._mount(MOUNT_SECONDS)
 
     def tell(self, kind: str, reason: str, message: str, container: str) -> None:
         """Record an event of it; one that cannot be recorded is lost, as a kubelet's is."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from serinus.local.child import Register
 from serinus.local.programs import Say
-from tests.cluster.node.api import Api, ApiError
-from tests.cluster.node.environment import Source, Sources, decoded
+from tests.cluster.node.api import Api
 from tests.cluster.node.events import Events
 from tests.cluster.node.images import Image, pull, read_retagged
+from tests.cluster.node.sources import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +46,18 @@ class Site:
     client: httpx.AsyncClient
     register: Register
     backoff: Backoff
+    reader: Reader
     events: Events
     say: Say
 
+    @property
+    def server(self) -> dict[str, str]:
+        """Where a pod finds the API server: nothing here routes to the address of its Service."""
+        found = urlsplit(self.api.connection.configuration.host)
+        return {"KUBERNETES_SERVICE_HOST": str(found.hostname), "KUBERNETES_SERVICE_PORT": str(found.port or 443)}
+
     def pull(self, image: str) -> Image:
         return pull(image, read_retagged(self.folder / "images.json"))
-
-    async def sources(self, namespace: str, wanted: set[Source]) -> Sources:
-        """ConfigMaps and Secrets as they are now."""
-        found: dict[Source, Mapping[str, bytes] | None] = {}
-        for kind, name in wanted:
-            try:
-                one = await self.api.call("GET", f"/api/v1/namespaces/{namespace}/{kind}/{name}")
-            except ApiError as problem:
-                if problem.status != 404:
-                    raise
-                found[kind, name] = None
-            else:
-                found[kind, name] = decoded(kind, one)
-        return found
 
 
 def now() -> str:

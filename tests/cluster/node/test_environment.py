@@ -191,3 +191,15 @@ def test_whose_pod_it_is() -> None:
 @pytest.mark.parametrize(("text", "found"), [("64Mi", 64 << 20), ("1.5Gi", 3 << 29), ("1000", 1000), ("2k", 2000)])
 def test_quantities(text: str, found: int) -> None:
     assert quantity(text) == found
+
+
+def test_what_is_mounted_below_run_is_really_there() -> None:
+    token = {"serviceAccountToken": {"path": "token", "audience": "vault"}}
+    volume = {"name": "v", "projected": {"sources": [token]}}
+    assert sources_of_volumes(a_pod(volumes=[volume])) == {("tokens", "vault")}
+    assert files(volume, a_pod(), IP, {("tokens", "vault"): {"token": b"t"}}) == {"token": b"t"}
+    path = "/var/run/secrets/kubernetes.io/serviceaccount"
+    container = {**SHOP, "command": ["id"]}
+    words = prepared(container, a_pod(), IP, pull("shop:v1", {}), {path: Path("/node/v")}, {}, Path("f")).words
+    assert words[0] == "unshare"
+    assert words[-4:] == ("/node/v", path, "--", "id")

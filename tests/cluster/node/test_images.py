@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.node.images import ErrImagePull, InvalidImageName, pull, read_retagged, retag
+from tests.cluster.node.images import COMMANDS, ErrImagePull, InvalidImageName, pull, read_retagged, retag
 
 
 @pytest.mark.parametrize("repository", ["shop", "ghcr.io/acme/shop", "localhost:5000/a/b_c/checkout-api"])
@@ -48,3 +48,7 @@ def test_somebody_pushes_over_a_tag(tmp_path: Path) -> None:
     assert pull("shop:latest", retagged) == before
     assert pull("shop:v1", retagged).version == "v2-errors"
     assert pull(before.id, retagged) == before, "the digest still means what it meant"
+
+
+def test_an_image_can_be_made_to_run_what_its_pod_says() -> None:
+    assert pull("ghcr.io/acme/serinus:0.1", {"ghcr.io/acme/serinus:0.1": COMMANDS}).program == "busybox"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -311,3 +312,32 @@ async def test_a_node_that_comes_back_starts_its_pods_again(shop: Shop, own_clus
     found = await until(lambda: shop.container()["restartCount"] and shop.container(), "it is started again")
     assert found["lastState"]["terminated"]["exitCode"] == 255
     assert await shop.serves() == [address]
+
+
+WHO_AM_I = """
+from kubernetes import client, config
+config.load_incluster_config()
+review = client.AuthenticationV1Api().create_self_subject_review({}, _request_timeout=10)
+print(review.status.user_info.username)
+"""
+
+
+async def test_a_program_in_a_pod_is_its_service_account(shop: Shop, own_cluster: Cluster, folder: Path) -> None:
+    space = shop.space
+    authority = json.loads(own_cluster.kubeconfig.read_text())["clusters"][0]["cluster"]["certificate-authority"]
+    space.kubectl("create", "configmap", "authority", f"--from-file=ca.crt={authority}")
+    space.kubectl("create", "serviceaccount", "robot")
+    token = {"serviceAccountToken": {"path": "token"}}
+    account = {"name": "account", "projected": {"sources": [token, {"configMap": {"name": "authority"}}]}}
+    mount = {"name": "account", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+    command = [sys.executable, "-c", WHO_AM_I]
+    robot = {"name": "robot", "image": "busybox", "command": command, "volumeMounts": [mount]}
+    spec = {"containers": [robot], "volumes": [account], "serviceAccountName": "robot", "restartPolicy": "Never"}
+    space.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "robot"}, "spec": spec})
+
+    def phase() -> str:
+        return str(space.get("pod", "robot")["status"].get("phase"))
+
+    await until(lambda: phase() in ("Succeeded", "Failed"), "it has run")
+    said = space.kubectl("logs", "robot")
+    assert (phase(), said.strip()) == ("Succeeded", f"system:serviceaccount:{space.namespace}:robot"), said
