@@ -70,6 +70,10 @@ def enter() -> None:
 
 
 def inside(pid: int, command: Sequence[str]) -> tuple[str, ...]:
-    """The command as one that runs in the namespace of that process."""
-    user = () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
-    return ("nsenter", "--target", str(pid), "--net", *user, "--", *command)
+    """The command as one that runs in the namespace of that process, which is ours."""
+    try:
+        foreign = Path(f"/proc/{pid}/ns/user").readlink() != Path("/proc/self/ns/user").readlink()
+    except OSError as problem:
+        raise Refused(f"the cluster's process {pid} cannot be entered: {problem.strerror}") from None
+    user = ("--user", "--preserve-credentials") if foreign else ()
+    return ("nsenter", f"--target={pid}", *user, "--net", "--", *command)
