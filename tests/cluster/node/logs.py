@@ -21,10 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.cluster.node.container import Life
-from tests.cluster.node.status import Waiting
+from tests.cluster.node.status import Container, Waiting
 
 FOLLOW_SECONDS = 0.1
 UNKNOWN = ("sinceSeconds", "sinceTime", "timestamps")
+PULLING = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
 VALID_DAYS = 365
 
 Find = Callable[[str, str, str], Life | None]
@@ -63,14 +64,22 @@ def lines(path: Path, count: int | None) -> bytes:
         return file.read() if count is None else b"".join(deque(file, count))
 
 
+def which(known: Container, previous: bool) -> int | None:
+    """Whose log is meant, by the restarts before it: that of a waiting container's last life is both this and the previous one."""
+    waiting = isinstance(known.state, Waiting)
+    if known.last is None and (previous or waiting):
+        return None
+    return known.restarts - (previous and not waiting)
+
+
 async def _answered(request: web.Request, life: Life) -> web.StreamResponse:
     asked = request.query
     refused = [name for name in UNKNOWN if asked.get(name) not in (None, "false")]
     if refused:
         raise web.HTTPBadRequest(text=f"this node keeps no times: {', '.join(refused)} cannot be asked")
-    restarts = life.known.restarts - (asked.get("previous") == "true")
-    path = life.log(restarts)
-    if restarts < 0 or not path.exists():
+    restarts = which(life.known, asked.get("previous") == "true")
+    path = life.log(restarts or 0)
+    if restarts is None or not path.exists():
         raise web.HTTPBadRequest(text=_nothing(request, life))
     try:
         count, limit = (int(asked[name]) if name in asked else None for name in ("tailLines", "limitBytes"))
@@ -95,7 +104,8 @@ def _nothing(request: web.Request, life: Life) -> str:
     if request.query.get("previous") == "true":
         return f"previous terminated {who} not found"
     state = life.known.state
-    return f"{who} is waiting to start: {state.reason if isinstance(state, Waiting) else 'no log yet'}"
+    reason = state.reason if isinstance(state, Waiting) else "no log yet"
+    return f"{who} is waiting to start: {PULLING.get(reason, reason)}"
 
 
 def _identity(address: str, folder: Path) -> ssl.SSLContext:
