@@ -81,7 +81,7 @@ def _to_socket(socket: Path) -> Handler:
 
 
 def _joined(connect: Callable[[], Awaitable[Streams]]) -> Handler:
-    """Whoever connects is joined with what this connects to; refused there is refused here."""
+    """Whoever connects is joined with what this connects to; where that cannot be, the connection ends."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -45,7 +45,7 @@ def test_every_part_runs(own_cluster: Cluster) -> None:
     assert all(identity_of(own_cluster.pid_of(part) or 0) for part in PARTS)
 
 
-def test_the_server_tells_its_version_and_its_kinds(space: Access) -> None:
+def test_the_server_tells_its_version_and_its_kinds(own_cluster: Cluster, space: Access) -> None:
     version = json.loads(space.kubectl("get", "--raw", "/version"))
     assert (version["major"], version["minor"]) == ("1", "35")
     kinds = space.kubectl("api-resources", "--no-headers", "-o=name").split()

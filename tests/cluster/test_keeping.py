@@ -1,0 +1,106 @@
+"""Does a part come back when it dies, stay away while it is held, and end with whoever keeps it?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from serinus.errors import Refused, Unavailable
+from serinus.local.child import Command, registered
+from serinus.stores.process import identity_of
+from tests.cluster.cluster import HELD, PIDS, Cluster
+from tests.cluster.keeping import Keep, kept
+from tests.cluster.readiness import BAD_START_DEATHS, until
+
+SECONDS = 20.0
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    """One that has no parts yet."""
+    for name in (PIDS, HELD, "logs"):
+        (tmp_path / name).mkdir()
+    nowhere = tmp_path / "nothing"
+    return Cluster(tmp_path, os.getpid(), "", nowhere, "", "", "", nowhere, nowhere)
+
+
+@pytest.fixture
+async def keep(cluster: Cluster) -> AsyncIterator[Keep]:
+    async with kept(cluster.folder, lambda _: None) as keep:
+        yield keep
+
+
+def sleeping(cluster: Cluster) -> Command:
+    return Command("sleeper", ("sleep", "1000"), cluster.log("sleeper"))
+
+
+async def comes(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_part_that_dies_is_started_again(cluster: Cluster, keep: Keep) -> None:
+    part = keep(sleeping(cluster))
+    await comes(lambda: cluster.pid_of("sleeper") is not None)
+    first = cluster.pid_of("sleeper")
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await comes(lambda: cluster.pid_of("sleeper") not in (None, first))
+    assert part.deaths == 1
+
+
+async def test_a_part_that_is_held_does_not_run(cluster: Cluster, keep: Keep) -> None:
+    part = keep(sleeping(cluster))
+    await comes(lambda: cluster.pid_of("sleeper") is not None)
+    away = cluster.without("sleeper")
+    await asyncio.to_thread(away.__enter__)
+    assert registered(cluster.folder / "processes.json") == ()
+    assert cluster.parts() == ()
+    await asyncio.to_thread(away.__exit__, None, None, None)
+    assert cluster.parts() == ("sleeper",)
+    assert part.deaths == 0
+
+
+async def test_a_part_that_is_frozen_goes_on_afterwards(cluster: Cluster, keep: Keep) -> None:
+    keep(sleeping(cluster))
+    await comes(lambda: cluster.pid_of("sleeper") is not None)
+
+    def state() -> str:
+        return Path(f"/proc/{cluster.pid_of('sleeper')}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+    with cluster.frozen("sleeper"):
+        await comes(lambda: state() == "T")
+    await comes(lambda: state() == "S")
+
+
+async def test_no_part_is_left_when_they_are_not_kept_any_more(cluster: Cluster) -> None:
+    async with kept(cluster.folder, lambda _: None) as keep:
+        keep(sleeping(cluster))
+        await comes(lambda: cluster.pid_of("sleeper") is not None)
+        sleeper = identity_of(cluster.pid_of("sleeper") or 0)
+    assert sleeper is not None
+    assert not sleeper.alive
+    assert cluster.parts() == ()
+
+
+async def test_a_part_that_cannot_start_ends_the_wait_with_its_own_words(cluster: Cluster, keep: Keep) -> None:
+    part = keep(Command("broken", ("sh", "-c", "echo no such flag >&2; exit 3"), cluster.log("broken")))
+
+    async def never() -> bool:
+        return False
+
+    with pytest.raises(Unavailable, match="broken does not start: no such flag"):
+        await until("broken", [part], never, lambda _: None)
+    assert part.deaths >= BAD_START_DEATHS
+
+
+def test_what_does_not_run_cannot_be_taken_away_or_frozen(cluster: Cluster) -> None:
+    for attempt in (cluster.without, cluster.frozen):
+        with pytest.raises(Refused, match="etcd does not run in this cluster"), attempt("etcd"):
+            pass
