@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,12 +39,13 @@ async def inside(cluster: Cluster) -> AsyncIterator[None]:
     folder = cluster.folder / FOLDER
     folder.mkdir(exist_ok=True)
     folder.chmod(0o700)
-    async with AsyncExitStack() as stack:
+    with ExitStack() as stack:
         for name, (host, port) in addresses(cluster).items():
             socket = folder / name
             socket.unlink(missing_ok=True)
             server = await asyncio.start_unix_server(_to_address(host, port), socket)
-            await stack.enter_async_context(server)
+            # Not `async with`: from Python 3.12 on that would wait for whoever is still connected.
+            stack.callback(server.close)
         yield
 
 
@@ -52,10 +53,10 @@ async def inside(cluster: Cluster) -> AsyncIterator[None]:
 async def outside(cluster: Cluster) -> AsyncIterator[dict[str, str]]:
     """Ports of 127.0.0.1 that lead in, by name as URLs; the kubeconfig for them lies in the cluster's folder."""
     urls = {}
-    async with AsyncExitStack() as stack:
+    with ExitStack() as stack:
         for name in addresses(cluster):
             server = await asyncio.start_server(_to_socket(cluster.folder / FOLDER / name), "127.0.0.1", 0)
-            await stack.enter_async_context(server)
+            stack.callback(server.close)
             scheme = urlsplit(getattr(cluster, name)).scheme
             urls[name] = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         write_kubeconfig(cluster, urls["api"])

@@ -56,6 +56,15 @@ async def test_where_nobody_listens_inside_the_connection_ends_without_a_word(cl
         assert await say(urls["prometheus"], b"") == b""
 
 
+async def test_whoever_is_still_connected_does_not_keep_it_open(cluster: Cluster) -> None:
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
+        reached = replace(cluster, ingress=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with asyncio.timeout(20), relay.inside(reached), relay.outside(reached) as urls:
+            address = urlsplit(urls["ingress"])
+            _, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.close()
+
+
 async def test_the_kubeconfig_for_outside_names_the_port_that_leads_in(cluster: Cluster) -> None:
     async with relay.inside(cluster), relay.outside(cluster) as urls:
         file = cluster.folder / relay.KUBECONFIG
