@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import certifi
 import pytest
+from kubernetes.aio.config import incluster_config
 
 from serinus.errors import Refused, Unavailable
+from serinus.kube import client
 from serinus.kube.client import CONFIG_MAP, Kube, connect
 from serinus.kube.patch import put
 
@@ -159,3 +162,26 @@ async def test_a_namespace_of_one_s_own_goes_before_the_context_s(tmp_path: Path
     assert [kube.namespace for kube in kubes] == ["shop", "else"]
     for kube in kubes:
         await kube.aclose()
+
+
+async def test_in_a_pod_the_pod_s_own_account_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {
+        "token": "of-the-pod",
+        "namespace": "shop\n",
+        "ca.crt": Path(certifi.where()).read_text(),
+    }.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    monkeypatch.setattr(client, "_POD", tmp_path / "namespace")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
+    kube = await connect()
+    assert kube.namespace == "shop"
+    with pytest.raises(Unavailable, match="no connection to https://127.0.0.1:9"):
+        await kube.get(CONFIG_MAP, "x")
+    await kube.aclose()
+    named = await connect(str(a_kubeconfig(tmp_path, 7)))
+    with pytest.raises(Unavailable, match="no connection to http://127.0.0.1:7"):
+        await named.get(CONFIG_MAP, "x")
+    await named.aclose()

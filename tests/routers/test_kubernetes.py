@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from serinus.clock import SystemClock
-from serinus.errors import Conflict, Refused
+from serinus.errors import Conflict, Refused, Unavailable
 from serinus.kube.client import Kube, connect
 from serinus.kube.names import RELEASE
 from serinus.moves.close import close_once
 from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING, Weight
 from tests.cluster.access import Access
+from tests.cluster.cluster import Cluster
 from tests.routers.on_kubernetes import FORMS, Front, a_front
+from tests.routers.running import until
 
 pytestmark = pytest.mark.cluster
 RIGHTS = {"httpproxy": "httpproxies.projectcontour.io", "httproute": "httproutes.gateway.networking.k8s.io"}
@@ -106,6 +108,34 @@ async def test_a_mark_that_somebody_takes_off_is_seen_and_stops_a_raise(front: F
     closed = await front.router.read()
     assert closed.mark is not None
     assert (closed.weight, closed.mark.mode) == (NOTHING, Mode.CLOSED)
+
+
+async def test_a_close_without_an_answer_is_tried_again_and_a_raise_from_before_it_is_refused(
+    front: Front, own_cluster: Cluster
+) -> None:
+    hasty = await connect(str(front.space.kubeconfig), namespace=front.space.namespace, seconds=0.3)
+    router = front.form.router(hasty)
+    opened = await router.write(a_mark(5), await router.read())
+    with own_cluster.frozen("kube-apiserver"):
+        with pytest.raises(Unavailable, match=f"patch {RIGHTS[front.form.kind]} front .* did not answer within 0.3 s"):
+            await router.write(a_mark(0, Mode.CLOSED, seq=2), opened)
+        with pytest.raises(Unavailable):
+            await router.read()
+
+    await until(lambda: answers(front), "the API server answers again")
+    await close_once(front.router, SystemClock(), "r-1", "whatever became of that write")
+    assert (await front.router.read()).weight == NOTHING
+    with pytest.raises(Conflict):
+        await router.write(a_mark(10, seq=2), opened)
+    await hasty.aclose()
+
+
+async def answers(front: Front) -> bool:
+    try:
+        await front.router.read()
+    except Unavailable:
+        return False
+    return True
 
 
 async def test_made_anew_it_is_another(front: Front) -> None:
