@@ -127,22 +127,21 @@ def deployment(
     }
 
 
-def rewritten(found: Mapping[str, Any], template: Template, replicas: int) -> list[Operation]:
-    """What brings the canary to this template and scale, on what was read alone; nothing where it is there.
+def rewritten(found: Object, template: Template, replicas: int) -> list[Operation]:
+    """What brings the canary to this template and scale; nothing where it is there.
 
-    Its status may change in between, as it does all the time while pods come.
+    Its scale goes by whose it is: its status changes all the time while pods come. Its template goes by the version that was read.
     """
     release, spec = release_of(found), found["spec"]
+    seen = [test("/metadata/uid", found["metadata"]["uid"])]
+    seen.append(test(pointer("metadata", "annotations", names.RELEASE), release))
     changes = [put("/spec/replicas", replicas)] if spec["replicas"] != replicas else []
     if analysed(found) != template:
         changed = {key: value for key, (_, value) in _changed(found).items()}
         changes.append(put("/spec/template", pods(template, changed, found["metadata"]["name"], release)))
         changes += _entries(found, "annotations", notes(release, template, changed))
-    if not changes:
-        return []
-    owner = pointer("metadata", "annotations", names.RELEASE)
-    seen = {"/metadata/uid": found["metadata"]["uid"], owner: release, "/spec/template": spec["template"]}
-    return [*(test(path, value) for path, value in seen.items()), *changes]
+        seen.append(at_version(found))
+    return [*seen, *changes] if changes else []
 
 
 def adopted(

@@ -12,7 +12,7 @@ from typing import Any
 
 from serinus.errors import Refused
 from serinus.kube import image, names
-from serinus.kube.patch import Object, Operation, at_version, drop, pointer, put, test
+from serinus.kube.patch import Object, Operation, at_version, drop, pointer, put
 from serinus.kube.template import Template, containers
 from serinus.release.record import Note
 
@@ -40,22 +40,18 @@ def note(found: Mapping[str, Any]) -> Note | None:
 
 
 def written(found: Object, template: Template, note: Note, analysed: Mapping[str, Any]) -> list[Operation]:
-    """Template and note, on the template and note that were read alone.
+    """Template and note, on the Deployment as it was read alone: its status moves on too, so whoever sends this reads it again.
 
     Args:
         analysed: what its pods may run, see `analysed`; empty: nothing was analysed, as where a template is put back
     """
-    said, spec = _said(found), found["spec"]
-    seen = [test("/spec/template", spec["template"])]
-    if names.NOTE in said:
-        seen.append(test(pointer("metadata", "annotations", names.NOTE), said[names.NOTE]))
-    else:
-        seen.append(at_version(found))  # that there is none yet cannot be tested
+    said = _said(found)
     wanted = {names.NOTE: json.dumps(asdict(note), sort_keys=True)}
     wanted |= {names.ANALYSED: json.dumps(analysed, sort_keys=True)} if analysed else {}
     stale = [] if analysed or names.ANALYSED not in said else [drop(pointer("metadata", "annotations", names.ANALYSED))]
-    same = spec["template"] == template.pod
-    return [*seen, *stale, *_entries(said, wanted), *([] if same else [put("/spec/template", template.pod)])]
+    same = found["spec"]["template"] == template.pod
+    changed = [] if same else [put("/spec/template", template.pod)]
+    return [at_version(found), *stale, *_entries(said, wanted), *changed]
 
 
 def analysed(template: Template, container: str, image_ids: Sequence[str]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from serinus.release.record import Note
 
 SECRET = Kind("", "v1", "secrets", "Secret")
 _MOUNTED = {"ConfigMap": CONFIG_MAP, "Secret": SECRET}
-_WRITES = 5
+_WRITES = 20
+"""Tries of a write: a controller writes the status of what is being rolled out several times a second."""
 
 
 @dataclass(frozen=True, slots=True)

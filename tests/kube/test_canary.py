@@ -105,16 +105,20 @@ def test_a_canary_that_is_as_wanted_is_not_written() -> None:
     assert patched(found, canary.rewritten(found, a_template(), 3))["spec"]["replicas"] == 3
 
 
-def test_a_canary_that_was_edited_is_put_back_and_what_its_status_says_does_not_matter() -> None:
+def test_a_canary_is_scaled_whatever_its_status_says_and_put_back_only_as_it_was_read() -> None:
     wanted = a_template().running("", "team/shop:v2")
     found = made(wanted)
     found["metadata"] |= {"uid": "c-1", "resourceVersion": "5"}
+    later = {**found, "metadata": {**found["metadata"], "resourceVersion": "6"}, "status": {"replicas": 1}}
+    assert patched(later, canary.rewritten(found, wanted, 2))["spec"]["replicas"] == 2
+    other = json.loads(json.dumps(later).replace("shop-r1", "shop-r2"))
+    with pytest.raises(Conflict):
+        patched(other, canary.rewritten(found, wanted, 2))
     edited = json.loads(json.dumps(found).replace("team/shop:v2", "team/shop:v9"))
     operations = canary.rewritten(edited, wanted, 1)
-    later = {**edited, "metadata": {**edited["metadata"], "resourceVersion": "6"}, "status": {"replicas": 1}}
-    assert patched(later, operations)["spec"] == found["spec"]
+    assert patched(edited, operations)["spec"] == found["spec"]
     with pytest.raises(Conflict):
-        patched(found, operations)
+        patched(later, operations)
 
 
 FOUND: dict[str, Any] = {

@@ -17,7 +17,9 @@ NAMED = Named("shop", "shop", autoscaler="shop")
 LABELS = {"app": "shop", "tier": "web"}
 PORTS = [{"name": "http", "containerPort": 8080}]
 READINESS = {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1}
-CONTAINER = {"name": "shop", "image": "ghcr.io/acme/shop:v1", "ports": PORTS, "readinessProbe": READINESS}
+ODD = [{"name": "WORDS", "value": "a && b > c <d> \u00fc \u2028"}]
+"""Letters that JSON may be written with in more than one way."""
+CONTAINER = {"name": "shop", "image": "ghcr.io/acme/shop:v1", "ports": PORTS, "readinessProbe": READINESS, "env": ODD}
 
 
 @dataclass(frozen=True)
