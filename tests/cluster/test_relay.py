@@ -16,7 +16,7 @@ from tests.cluster.cluster import Cluster
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Cluster:
+def blank(tmp_path: Path) -> Cluster:
     """One whose every address is nobody's, until a test listens there."""
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps({"clusters": [{"cluster": {"server": "https://127.0.0.1:1"}}]}))
@@ -42,32 +42,32 @@ async def say(url: str, text: bytes) -> bytes:
         return heard
 
 
-async def test_everything_passes_both_ways_and_the_end_too(cluster: Cluster) -> None:
+async def test_everything_passes_both_ways_and_the_end_too(blank: Cluster) -> None:
     async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        reached = replace(cluster, ingress=f"http://127.0.0.1:{port}")
+        reached = replace(blank, ingress=f"http://127.0.0.1:{port}")
         async with relay.inside(reached), relay.outside(reached) as urls:
             text = os.urandom(1 << 20)
             assert await say(urls["ingress"], text) == text
 
 
-async def test_where_nobody_listens_inside_the_connection_ends_without_a_word(cluster: Cluster) -> None:
-    async with relay.inside(cluster), relay.outside(cluster) as urls:
+async def test_where_nobody_listens_inside_the_connection_ends_without_a_word(blank: Cluster) -> None:
+    async with relay.inside(blank), relay.outside(blank) as urls:
         assert await say(urls["prometheus"], b"") == b""
 
 
-async def test_whoever_is_still_connected_does_not_keep_it_open(cluster: Cluster) -> None:
+async def test_whoever_is_still_connected_does_not_keep_it_open(blank: Cluster) -> None:
     async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
-        reached = replace(cluster, ingress=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        reached = replace(blank, ingress=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         async with asyncio.timeout(20), relay.inside(reached), relay.outside(reached) as urls:
             address = urlsplit(urls["ingress"])
             _, writer = await asyncio.open_connection(address.hostname, address.port)
         writer.close()
 
 
-async def test_the_kubeconfig_for_outside_names_the_port_that_leads_in(cluster: Cluster) -> None:
-    async with relay.inside(cluster), relay.outside(cluster) as urls:
-        file = cluster.folder / relay.KUBECONFIG
+async def test_the_kubeconfig_for_outside_names_the_port_that_leads_in(blank: Cluster) -> None:
+    async with relay.inside(blank), relay.outside(blank) as urls:
+        file = blank.folder / relay.KUBECONFIG
         assert json.loads(file.read_text())["clusters"][0]["cluster"]["server"] == urls["api"]
         assert urls["api"].startswith("https://127.0.0.1:")
         assert file.stat().st_mode & 0o077 == 0
