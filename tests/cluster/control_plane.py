@@ -28,6 +28,7 @@ CONTROLLERS = (
     "job-controller",
     "cronjob-controller",
     "serviceaccount-controller",
+    "clusterrole-aggregation-controller",
     "root-ca-certificate-publisher-controller",
 )
 

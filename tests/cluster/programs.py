@@ -25,6 +25,7 @@ from ruamel.yaml import YAML
 from serinus.errors import Refused, Unavailable
 from serinus.local.programs import Say, cache
 from tests.cluster import toolchain
+from tests.cluster.toolchain import Go
 
 TOOLS = Path(__file__).parent / "tools"
 BUILD_SECONDS = 3600.0
@@ -149,15 +150,15 @@ def _alone(home: Path, say: Say) -> Iterator[None]:
         yield
 
 
-def _build(one: ToolSet, go: Path, say: Say) -> None:
+def _build(one: ToolSet, go: Go, say: Say) -> None:
     with TemporaryDirectory(dir=one.home.parent, prefix=f".{one.name}-") as folder:
         whole = Path(folder) / "whole"
         whole.mkdir()
         say(f"{one.name}: fetching its modules")
         packages = len(_ask(one, go, "list", "-deps", "tool").split())
         flags = ("-ldflags", f"-s -w {_version_flags(one, go)}".strip())
-        command = (str(go), "build", "-v", *flags, "-o", f"{whole}{os.sep}", "tool")
-        _compile(one, command, packages, Path(folder) / "log", say)
+        command = (str(go.program), "build", "-v", *flags, "-o", f"{whole}{os.sep}", "tool")
+        _compile(one, go, command, packages, Path(folder) / "log", say)
         for built, named in one.renamed:
             (whole / built).rename(whole / named)
         for entry in one.definitions:
@@ -168,14 +169,12 @@ def _build(one: ToolSet, go: Path, say: Say) -> None:
         whole.rename(one.home)
 
 
-def _compile(one: ToolSet, command: tuple[str, ...], packages: int, log: Path, say: Say) -> None:
+def _compile(one: ToolSet, go: Go, command: tuple[str, ...], packages: int, log: Path, say: Say) -> None:
     """Run it; a line now and then, since it takes minutes and says nothing that a person could read."""
     began = told = time.monotonic()
     say(f"{one.name}: building {', '.join(one.programs)} from {packages} packages, once; this takes minutes")
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=one.source, env=toolchain.environment(os.environ), stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, cwd=one.source, env=go.environment, stdout=output, stderr=output)
         try:
             while process.poll() is None:
                 try:
@@ -198,7 +197,7 @@ def _compile(one: ToolSet, command: tuple[str, ...], packages: int, log: Path, s
     say(f"{one.name}: built in {time.monotonic() - began:.0f} s")
 
 
-def _version_flags(one: ToolSet, go: Path) -> str:
+def _version_flags(one: ToolSet, go: Go) -> str:
     """Without them a server calls itself v0.0.0-master, which clients that parse the version refuse."""
     if not one.version_of:
         return ""
@@ -208,7 +207,7 @@ def _version_flags(one: ToolSet, go: Path) -> str:
     return " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in told.items())
 
 
-def _definitions(one: ToolSet, entry: Definitions, go: Path) -> list[object]:
+def _definitions(one: ToolSet, entry: Definitions, go: Go) -> list[object]:
     folder = Path(_ask(one, go, "list", "-m", "-f", "{{.Dir}}", entry.module).strip())
     files = [file for pattern in entry.paths for file in sorted(folder.glob(pattern))]
     documents = [document for file in files for document in YAML(typ="safe").load_all(file.read_text())]
@@ -218,12 +217,12 @@ def _definitions(one: ToolSet, entry: Definitions, go: Path) -> list[object]:
     return kinds
 
 
-def _ask(one: ToolSet, go: Path, *words: str) -> str:
+def _ask(one: ToolSet, go: Go, *words: str) -> str:
     try:
         done = subprocess.run(
-            [str(go), *words],
+            [str(go.program), *words],
             cwd=one.source,
-            env=toolchain.environment(os.environ),
+            env=go.environment,
             capture_output=True,
             text=True,
             timeout=LIST_SECONDS,

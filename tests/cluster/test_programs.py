@@ -65,9 +65,16 @@ def test_every_tool_set_pins_what_it_builds(name: str) -> None:
     assert {renamed.get(one, one) for one in names} == set(SETS[name].programs)
 
 
-def test_go_is_pinned_and_takes_no_other_version() -> None:
-    told = toolchain.environment({"GOROOT": "/usr/lib/go", "GOPROXY": "https://proxy.example", "GOFLAGS": "-mod=mod"})
+def test_go_is_pinned_takes_no_other_version_and_leaves_nothing_in_a_home(tmp_path: Path) -> None:
+    told = toolchain.environment(
+        {"GOROOT": "/usr/lib/go", "GOPROXY": "https://proxy.example", "GOFLAGS": "x"}, tmp_path
+    )
     assert told["GOTOOLCHAIN"] == "local"
     assert "GOROOT" not in told
     assert told["GOPROXY"] == "https://proxy.example"
-    assert told["GOFLAGS"] == "-mod=readonly -trimpath"
+    assert told["GOFLAGS"].startswith("-mod=readonly")
+    assert all(Path(told[name]).parent == tmp_path for name in ("GOCACHE", "GOMODCACHE"))
+
+
+def test_caches_of_go_that_the_machine_names_are_used(tmp_path: Path) -> None:
+    assert toolchain.environment({"GOCACHE": "/ci/go"}, tmp_path)["GOCACHE"] == "/ci/go"

