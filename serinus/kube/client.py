@@ -217,7 +217,7 @@ class Kube:
 
 
 async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", seconds: float = CALL_SECONDS) -> Kube:
-    """The cluster meant: of the kubeconfig given, else that of the pod we run in, else of the user's own kubeconfig.
+    """The cluster meant: of the kubeconfig given or named by `KUBECONFIG`, else that of the pod we run in, else of `~/.kube/config`.
 
     Args:
         kubeconfig: a path, or several with colons as `KUBECONFIG` has them
@@ -227,8 +227,9 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
     Raises:
         Refused: there is none, or it cannot be read
     """
-    which = kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION
-    in_pod = not kubeconfig and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+    named = kubeconfig or os.environ.get("KUBECONFIG", "")
+    which = named or KUBE_CONFIG_DEFAULT_LOCATION
+    in_pod = not named and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
     if not in_pod and not _some_file(which):
         raise Refused(f"there is no kubeconfig at {which}, and this is no pod: say which cluster is meant")
     configuration = Configuration()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from serinus.kube.names import SERINUS
+
 Object = dict[str, Any]
 """An object of the API server as its JSON."""
 Operation = dict[str, Any]
@@ -49,3 +51,15 @@ def entry(seen: Object, map_name: str, key: str, value: str) -> Operation:
     if seen["metadata"].get(map_name):
         return put(pointer("metadata", map_name, key), value)
     return put(pointer("metadata", map_name), {key: value})
+
+
+def disowning(seen: Object) -> list[Operation]:
+    """The patch by which we manage none of an object's fields; empty where we manage none, or nobody else any.
+
+    Source: kubernetes.io, Server-Side Apply, "Transferring ownership between managers".
+    """
+    managed = seen["metadata"].get("managedFields") or []
+    others = [one for one in managed if one.get("manager") != SERINUS]
+    if not others or len(others) == len(managed):
+        return []
+    return [at_version(seen), put(pointer("metadata", "managedFields"), others)]

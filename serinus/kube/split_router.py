@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from serinus.errors import Conflict, Refused
+from serinus.errors import Conflict, PlatformError, Refused
 from serinus.kube import canary_service
 from serinus.kube.client import Kind, Kube
-from serinus.kube.patch import Object, Operation
+from serinus.kube.patch import Object, Operation, disowning
 from serinus.kube.split import Split
 from serinus.ports import Route
 from serinus.release.mark import Mark, Mode
@@ -66,6 +67,7 @@ class SplitRouter:
     async def restore(self, original: str, seen: Route) -> Route:
         found = original or seen.original
         restored = await self._apply(seen, lambda now: self._split.restoring(now, found))
+        await self._disown()
         await canary_service.remove(self._kube, self._split.canary)
         return restored
 
@@ -126,6 +128,12 @@ class SplitRouter:
             except Conflict:
                 self._last = None
         raise Conflict(f"{self} is written by others faster than it can be read")
+
+    async def _disown(self) -> None:
+        """Own no field any longer: whoever applies the object server-side would meet us in each that we have ever written."""
+        left = disowning(self._last) if self._last else []
+        with suppress(PlatformError):  # a courtesy: the route is as it was found all the same
+            self._last = await self._kube.patch(self._kind, self._name, left) if left else self._last
 
     def _alone(self, now: Object) -> None:
         others = ", ".join(self._split.others(now))

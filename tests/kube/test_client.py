@@ -174,6 +174,7 @@ async def test_in_a_pod_the_pod_s_own_account_is_used(tmp_path: Path, monkeypatc
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
     monkeypatch.setattr(client, "_POD", tmp_path / "namespace")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
     kube = await connect()
@@ -181,7 +182,8 @@ async def test_in_a_pod_the_pod_s_own_account_is_used(tmp_path: Path, monkeypatc
     with pytest.raises(Unavailable, match="no connection to https://127.0.0.1:9"):
         await kube.get(CONFIG_MAP, "x")
     await kube.aclose()
-    named = await connect(str(a_kubeconfig(tmp_path, 7)))
+    monkeypatch.setenv("KUBECONFIG", str(a_kubeconfig(tmp_path, 7)))
+    named = await connect()
     with pytest.raises(Unavailable, match="no connection to http://127.0.0.1:7"):
         await named.get(CONFIG_MAP, "x")
     await named.aclose()

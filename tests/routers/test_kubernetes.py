@@ -70,6 +70,19 @@ async def test_edits_of_others_survive(front: Front) -> None:
     assert (left["metadata"]["labels"], left["metadata"]["annotations"]) == ({"team": "blue"}, {"seen": "yes"})
 
 
+async def test_whoever_applies_it_server_side_meets_nobody_afterwards(front: Front) -> None:
+    whole = front.form.object(f"{front.space.namespace}.example")
+    words = ("apply", "--server-side", "--field-manager=a-team", "-f", "-")
+    front.space.kubectl("delete", front.form.kind, "front")
+    front.space.kubectl(*words, given=json.dumps(whole))
+    route = await front.router.write(a_mark(5), await front.router.read())
+    await front.router.restore(route.original, route)
+    rules, backends = front.form.backends.split("/")[2::2]
+    whole["spec"][rules][1][backends][0]["weight"] = 3
+    front.space.kubectl(*words, given=json.dumps(whole))
+    assert front.seen()["spec"][rules][1][backends][0]["weight"] == 3
+
+
 async def test_a_status_that_moves_meanwhile_stops_no_write(front: Front) -> None:
     for percent, mode in ((0, Mode.OPEN), (5, Mode.OPEN), (0, Mode.CLOSED)):
         seen = await front.router.read()
