@@ -8,6 +8,7 @@ SERINUS_TEST_CLUSTER      the folder of one that `python -m tests.cluster up` st
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -15,12 +16,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 
 import pytest
 
 from serinus.errors import Refused, SerinusError
 from serinus.local.child import tail, tied
+from serinus.stores.process import identity_of
 from tests.cluster import namespace
 from tests.cluster.access import Access
 from tests.cluster.cluster import Cluster, read
@@ -32,6 +34,8 @@ STOP_SECONDS = 20.0
 POLL_SECONDS = 0.02
 FOREIGN = "SERINUS_TEST_KUBECONFIG"
 RUNNING = "SERINUS_TEST_CLUSTER"
+PREFIX = "serinus-cluster-"
+OWNER = re.compile(rf"{PREFIX}(?P<pid>\d+)-(?P<start_time>\d+)-")
 _entered = pytest.StashKey[str]()
 
 
@@ -86,8 +90,7 @@ def _started() -> Iterator[Cluster]:
     lacking = [one.name for one in (KUBERNETES, CONTOUR) if not one.home.exists()]
     if lacking:
         pytest.fail(f"{' and '.join(lacking)} must be built first: `python -m tests.cluster build`", pytrace=False)
-    # Not below pytest's own folders: their paths are too long for a socket.
-    folder = Path(mkdtemp(prefix="serinus-cluster-"))
+    folder = new_folder()
     process, found = launch(folder, "--inside")
     try:
         yield found
@@ -99,6 +102,18 @@ def _started() -> Iterator[Cluster]:
             process.kill()
             process.wait()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_folder() -> Path:
+    """Not below pytest's own folders: their paths are too long for a socket. What killed processes left goes first."""
+    me = identity_of(os.getpid())
+    assert me is not None
+    for left in Path(gettempdir()).glob(f"{PREFIX}*"):
+        if named := OWNER.match(left.name):
+            owner = identity_of(int(named["pid"]))
+            if owner is None or owner.start_time != int(named["start_time"]):
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(mkdtemp(prefix=f"{PREFIX}{me.pid}-{me.start_time}-"))
 
 
 def launch(folder: Path, *flags: str) -> tuple[subprocess.Popen[bytes], Cluster]:

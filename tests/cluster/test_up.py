@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import mkdtemp
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ from serinus.errors import Refused, Unavailable
 from serinus.stores.process import identity_of
 from tests.cluster.access import Access
 from tests.cluster.cluster import Cluster
-from tests.cluster.fixtures import launch
+from tests.cluster.fixtures import launch, new_folder
 
 PARTS = {
     "contour",
@@ -113,7 +112,7 @@ def children_of(pid: int) -> set[int]:
 @pytest.mark.usefixtures("own_cluster")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "asked"])
 def test_nothing_is_left_of_it(number: signal.Signals) -> None:
-    folder = Path(mkdtemp(prefix="serinus-cluster-"))
+    folder = new_folder()
     process, cluster = launch(folder)
     family = {found for pid in children_of(cluster.pid) if (found := identity_of(pid)) is not None}
     assert len(family) > len(PARTS)
