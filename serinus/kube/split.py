@@ -1,7 +1,7 @@
 """How one service's traffic is split in an object with rules, each with weighted backends; and the patch that splits it anew. Pure.
 
-A rule is the service's where it names its stable Service or its canary's. Only the weight of stable's entry, the canary's entry,
-the mark and its label are ever written: every other rule, backend and field stays as others have it.
+A rule is the service's where it names its stable Service or its canary's. Only backends of such rules, the mark and its label are ever
+written; what becomes of the backends is `backends`' part.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from typing import Any
 
 from serinus.errors import Refused
 from serinus.kube import mark as annotation
+from serinus.kube.backends import Backend, Pair
 from serinus.kube.names import PREFIX, RELEASE, mark_annotation, shortened
 from serinus.kube.patch import Object, Operation, at_version, drop, entry, pointer, put, test
 from serinus.ports import Route
 from serinus.release.mark import Mark, Mode
-from serinus.release.weight import NOTHING, WHOLE, Weight
-
-Backend = dict[str, Any]
-PERCENT = 100
+from serinus.release.weight import NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +53,26 @@ class Split:
     stable: str
     canary: str
 
+    @property
+    def pair(self) -> Pair:
+        """Both, as backends of this form."""
+        return Pair(self.stable, self.canary, self.form.weight, self.form.expected)
+
     def route(self, seen: Object) -> Route:
-        """What the object says.
+        """What the object says; marked, and with no rule of this service any longer, it gives the canary nothing.
 
         Raises:
-            Refused: no rule of it sends anything to this service
+            Refused: unmarked, and no rule of it sends anything to this service
         """
-        rules = self._rules(seen)
-        if not rules:
-            raise Refused(
-                f"{_shown(seen)} sends nothing to {self.stable}: name it as a backend in one of its {self.form.rules}"
-            )
-        text = self._text(seen)
+        rules, text = self._rules(seen), self._text(seen)
         marked = annotation.from_text(text) if text is not None else None
+        if not rules and marked is None:
+            right = f"name it as a backend in one of its {self.form.rules}"
+            raise Refused(f"{_shown(seen)} sends nothing to {self.stable}: {right}")
         found = (
             marked.found if marked else _compact([{"rule": rule, "backends": there} for rule, there in rules.values()])
         )
-        weight = max(self._weight(backends) for _, backends in rules.values())
+        weight = max((self.pair.weight(backends) for _, backends in rules.values()), default=NOTHING)
         # An unmarked object has nothing of ours that changes with every write, so its generation tells two of its lives apart.
         about = [seen["metadata"]["uid"], text, None if marked else seen["metadata"]["generation"], list(rules.items())]
         version = hashlib.sha256(_compact(about).encode()).hexdigest()[:16]
@@ -94,7 +95,7 @@ class Split:
             entry(seen, "annotations", mark_annotation(self.service), said),
             *([entry(seen, "labels", RELEASE, shortened(mark.release))] if first else []),
             *(
-                self._put(index, self._weighed(there, shares(mark.weight), wanted))
+                self._put(index, self.pair.weighed(there, mark.weight, wanted))
                 for index, (_, there) in self._rules(seen).items()
             ),
         ]
@@ -112,78 +113,26 @@ class Split:
             ),
             *self._unlabelled(seen),
             *(
-                self._put(index, self._restored(there, _known(before, rule, place, len(rules))))
+                self._put(index, self.pair.restored(there, _known(before, rule, place, len(rules))))
                 for place, (index, (rule, there)) in enumerate(rules.items())
             ),
         ]
 
     def others(self, seen: Object) -> tuple[str, ...]:
-        """Backends besides these two among which a rule of ours splits: their part could not be kept."""
-        rules = [[one for one in there if not one.get("mirror")] for _, there in self._rules(seen).values()]
-        strange = [one for there in rules for one in there if not self._ours(one)]
-        twice = [one for there in rules for at, one in enumerate(there) if self._named(there[:at], one["name"])]
-        return tuple(dict.fromkeys(str(one.get("name")) for one in (*strange, *twice)))
+        """Backends besides these two among which a rule of ours splits."""
+        found = (name for _, there in self._rules(seen).values() for name in self.pair.others(there))
+        return tuple(dict.fromkeys(found))
 
     def names_canary(self, seen: Object) -> bool:
         """Whether every rule of ours has the canary among its backends."""
-        return all(self._named(there, self.canary) for _, there in self._rules(seen).values())
+        return all(self.pair.named(there, self.canary) for _, there in self._rules(seen).values())
 
     def _rules(self, seen: Object) -> dict[int, tuple[str, list[Backend]]]:
         """Ours: by place, what they match and their backends."""
-        rules = (seen.get("spec") or {}).get(self.form.rules) or []
+        pair, rules = self.pair, (seen.get("spec") or {}).get(self.form.rules) or []
         backends = {index: rule.get(self.form.backends) or [] for index, rule in enumerate(rules)}
-        ours = (index for index, there in backends.items() if any(self._ours(backend) for backend in there))
+        ours = (index for index, there in backends.items() if any(pair.owns(backend) for backend in there))
         return {index: (_compact(rules[index].get(self.form.matches)), backends[index]) for index in ours}
-
-    def _ours(self, backend: Backend) -> bool:
-        return self._is(backend, self.stable) or self._is(backend, self.canary)
-
-    def _is(self, backend: Backend, name: str) -> bool:
-        return backend.get("name") == name and all(
-            backend.get(key, value) == value for key, value in self.form.expected.items()
-        )
-
-    def _weight(self, backends: Sequence[Backend]) -> Weight:
-        """The canary's part of what both get."""
-        here = {name: [one for one in backends if self._is(one, name)] for name in (self.stable, self.canary)}
-        stable, canary = (sum(int(one.get("weight", self.form.weight)) for one in here[name]) for name in here)
-        if stable + canary == 0:
-            # Contour splits nothing by nothing evenly, others answer with errors: neither is a way to leave it.
-            stable, canary = len(here[self.stable]), len(here[self.canary])
-        points = round(canary * WHOLE / (stable + canary))
-        return Weight(max(points, 1) if canary else points)
-
-    def _named(self, backends: Sequence[Backend], name: str) -> Backend | None:
-        return next((one for one in backends if self._is(one, name)), None)
-
-    def _weighed(self, backends: Sequence[Backend], weights: tuple[int, int], wanted: bool) -> list[Backend]:
-        """The same with these weights.
-
-        Args:
-            wanted: a canary that is not there is added, like stable but for its name
-        """
-        stable, canary = self._named(backends, self.stable), self._named(backends, self.canary)
-        mine = {**(stable or canary or {}), "name": self.stable, "weight": weights[0]}
-        theirs = {**(canary or stable or {}), "name": self.canary, "weight": weights[1]}
-        kept = [mine if one is stable else theirs if one is canary else one for one in backends]
-        return [*([] if stable else [mine]), *kept, *([theirs] if wanted and not canary else [])]
-
-    def _restored(self, backends: Sequence[Backend], before: Sequence[Backend]) -> list[Backend]:
-        """Ours as they were, in what others have made of the rest since; a canary that was there gets nothing."""
-        stable, canary = self._named(before, self.stable), self._named(before, self.canary)
-        there = self._weighed(backends, (PERCENT, 0), wanted=canary is not None)
-        kept = [one for one in there if canary or not self._is(one, self.canary)]
-        if stable is None and len(kept) > 1:
-            return kept
-        silent = canary is not None and canary.get("weight", self.form.weight) == 0
-        return [
-            _like(one, stable or {})
-            if self._is(one, self.stable)
-            else _like(one, canary)
-            if canary and silent and self._is(one, self.canary)
-            else one
-            for one in kept
-        ]
 
     def _tests(self, seen: Object, *, fresh: bool) -> list[Operation]:
         """What must still stand there.
@@ -221,19 +170,6 @@ class Split:
 
     def _path(self, index: int) -> str:
         return pointer("spec", self.form.rules, index, self.form.backends)
-
-
-def shares(weight: Weight) -> tuple[int, int]:
-    """Stable's and the canary's number: percent where it is a whole one, else hundredths of a percent; never both 0."""
-    if weight.points % PERCENT == 0:
-        return weight.stable_points // PERCENT, weight.points // PERCENT
-    return weight.stable_points, weight.points
-
-
-def _like(backend: Backend, before: Backend) -> Backend:
-    """With the weight that it had before, or none."""
-    rest = {key: value for key, value in backend.items() if key != "weight"}
-    return rest | {"weight": before["weight"]} if "weight" in before else rest
 
 
 def _known(before: Sequence[Mapping[str, Any]], rule: str, place: int, count: int) -> Sequence[Backend]:

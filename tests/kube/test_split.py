@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.errors import Refused
+from serinus.kube.backends import shares
 from serinus.kube.names import RELEASE
 from serinus.kube.patch import Object, Operation
-from serinus.kube.split import Form, Split, shares
+from serinus.kube.split import Form, Split
 from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING, Weight
 from serinus.routers.contour import FORM as CONTOUR
@@ -212,6 +213,16 @@ def test_a_route_without_the_service_is_refused_with_what_would_be_right(form: F
 
 
 @FORMS
+def test_marked_and_with_no_rule_of_the_service_left_it_gives_the_canary_nothing_and_can_be_closed(form: Form) -> None:
+    split = of(form)
+    now = marked(split, an_object(form, [{"name": "shop", "port": 80}], [{"name": "files", "port": 80}]), a_mark(25))
+    del now["spec"][form.rules][0]
+    assert (split.route(now).weight, split.route(now).mark) == (NOTHING, a_mark(25))
+    closed = marked(split, now, a_mark(0, Mode.CLOSED, seq=2))
+    assert put_back(split, closed)["spec"] == now["spec"]
+
+
+@FORMS
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"schema":2}', '{"schema":1,"release":"r-1"}', "null"])
 def test_a_mark_that_cannot_be_read_is_none(form: Form, text: str) -> None:
     split = of(form)
@@ -246,7 +257,9 @@ def test_a_third_backend_is_named_and_a_mirror_is_none() -> None:
     split = of(CONTOUR)
     third = [{"name": "shop", "port": 80}, {"name": "other", "port": 80}, {"name": "copy", "port": 80, "mirror": True}]
     assert split.others(an_object(CONTOUR, third)) == ("other",)
-    assert split.others(an_object(CONTOUR, [{"name": "shop", "port": 80}, {"name": "shop", "port": 81}])) == ("shop",)
+    for port in (80, 81):
+        twice = [{"name": "shop", "port": 80}, {"name": "shop", "port": port}]
+        assert split.others(an_object(CONTOUR, twice)) == ("shop",)
     assert split.others(an_object(CONTOUR, [{"name": "shop", "port": 80}], [{"name": "other", "port": 80}])) == ()
 
 

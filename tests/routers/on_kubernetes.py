@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
+from serinus.kube.backends import shares
 from serinus.kube.client import Kube, connect
 from serinus.kube.names import RELEASE
-from serinus.kube.split import shares
 from serinus.kube.split_router import SplitRouter
 from serinus.release.weight import Weight
 from serinus.routers.contour import contour_router
