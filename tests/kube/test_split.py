@@ -258,7 +258,7 @@ def test_a_third_backend_is_named_and_a_mirror_is_none() -> None:
     third = [{"name": "shop", "port": 80}, {"name": "other", "port": 80}, {"name": "copy", "port": 80, "mirror": True}]
     assert split.others(an_object(CONTOUR, third)) == ("other",)
     for port in (80, 81):
-        twice = [{"name": "shop", "port": 80}, {"name": "shop", "port": port}]
+        twice: list[dict[str, Any]] = [{"name": "shop", "port": 80}, {"name": "shop", "port": port}]
         assert split.others(an_object(CONTOUR, twice)) == ("shop",)
     assert split.others(an_object(CONTOUR, [{"name": "shop", "port": 80}], [{"name": "other", "port": 80}])) == ()
 
