@@ -1,25 +1,25 @@
-"""The only place where adapters are chosen, from policy and settings.
+"""What does a run, a guard or somebody who asks hold of a service? Opens it from policy and settings; `adapters` chooses.
 
-`enter` opens them for one run and hands them on in a ContextVar, so that tasks and subflows take names only. No logic of a release.
-Metrics, webhooks, policies and Kubernetes are imported where they are opened: an abort needs none of them, and waits for no import.
+`enter` opens it for one run and hands it on in a ContextVar, so that tasks and subflows take names only. No logic of a release.
+Policies are imported where they are read: an abort needs none, and waits for no import.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from serinus import adapters
+from serinus.adapters import KUBERNETES
 from serinus.clock import SystemClock
-from serinus.errors import Finding, PlatformError, PolicyError, PreflightError, Problem, SerinusError
-from serinus.ledgers.file import FileLedger
+from serinus.errors import Finding, PolicyError, PreflightError, Problem, SerinusError
 from serinus.local.platform import read_platform
 from serinus.metrics.absent import AbsentMetrics
 from serinus.moves.engine import KUBERNETES as ON_KUBERNETES
@@ -27,29 +27,14 @@ from serinus.moves.engine import LOCAL as ON_THIS_MACHINE
 from serinus.moves.engine import Engine, Timing
 from serinus.moves.look import Guard
 from serinus.notifiers.log import LogNotifier
-from serinus.notifiers.several import SeveralNotifiers
-from serinus.policy.secret import resolve
-from serinus.ports import Ledger, Metrics, Notice, Notifier, Ports, Router, Workload
+from serinus.ports import Metrics, Ports
 from serinus.release.plan import Plan, Target
-from serinus.release.record import Foreign, Record
-from serinus.routers.envoy import EnvoyRouter
+from serinus.release.record import Foreign
 from serinus.settings import Folders
 from serinus.stores import process
-from serinus.workloads.local import LocalWorkload
-
-if TYPE_CHECKING:
-    from serinus.kube.client import Kube
-    from serinus.metrics.access import Access
-    from serinus.metrics.prometheus import PrometheusMetrics
-    from serinus.metrics.sources import Source
 
 LOCAL = Target("local", "envoy", "envoy")
 """What a service of the local platform runs on where nobody says more."""
-KUBERNETES = "kubernetes"
-"""The workload of `Target`s elsewhere than on the local platform."""
-
-LOCAL_SECONDS, REMOTE_SECONDS = 1.0, 3.0
-"""How long one question to the local platform's own Prometheus may take, and to somebody's elsewhere."""
 
 
 @dataclass
@@ -171,25 +156,28 @@ async def resume(service: str, folders: Folders | None = None) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -> AsyncIterator[Ports]:
+async def open_ports(
+    service: str, folders: Folders, plan: Plan | None = None, target: Target | None = None
+) -> AsyncIterator[Ports]:
     """One service's world, whole: for a release, and without a plan, as its platform has it, for its guard.
+
+    Args:
+        target: where it is, for a guard that knows by its record
 
     Raises:
         PreflightError: a release is planned, and no local platform runs in this folder
         Refused: no cluster is known here
     """
-    target = plan.target if plan else target_of(service, folders)
+    target = plan.target if plan else target or target_of(service, folders)
     platform = read_platform(folders)
     async with AsyncExitStack() as stack:
         url = target.telemetry_options.get("url", platform.prometheus if platform else "")
         if plan and not url:
             finding = Finding(f"no local platform runs in {folders.state}", service, "start it: serinus local up")
             raise PreflightError((finding,))
-        absent = AbsentMetrics("no local platform runs")
-        known: PrometheusMetrics | AbsentMetrics = _metrics(service, url, target, plan) if url else absent
-        metrics: Metrics = await stack.enter_async_context(known)
-        router, workload, ledger = await _platform(stack, service, folders, target)
-        notifier = await _notifier(stack, target.notify) if plan else AsPlanned(ledger)
+        metrics: Metrics = await stack.enter_async_context(adapters.figures(service, url, target, plan))
+        router, workload, ledger = await adapters.platform(stack, service, folders, target)
+        notifier = await adapters.notifier(stack, target.notify) if plan else adapters.AsPlanned(ledger)
         yield Ports(router, workload, metrics, ledger, notifier, SystemClock())
 
 
@@ -197,7 +185,7 @@ async def open_ports(service: str, folders: Folders, plan: Plan | None = None) -
 async def open_to_ask(service: str, folders: Folders) -> AsyncIterator[Ports]:
     """Record, route and workload of a service, for who looks at a release or asks something of it: no metrics, no notices."""
     async with AsyncExitStack() as stack:
-        router, workload, ledger = await _platform(stack, service, folders, target_of(service, folders))
+        router, workload, ledger = await adapters.platform(stack, service, folders, target_of(service, folders))
         yield Ports(router, workload, AbsentMetrics("nobody asked for them"), ledger, LogNotifier(), SystemClock())
 
 
@@ -222,109 +210,6 @@ def target_of(service: str, folders: Folders) -> Target:
 def timing(target: Target) -> Timing:
     """How fast holders and guards act there."""
     return ON_KUBERNETES if target.workload == KUBERNETES else ON_THIS_MACHINE
-
-
-async def _platform(
-    stack: AsyncExitStack, service: str, folders: Folders, target: Target
-) -> tuple[Router, Workload, Ledger]:
-    """What holds route, workload and record of a service; closed with the stack."""
-    if target.workload == KUBERNETES:
-        from serinus.kube.client import connect
-
-        options = target.workload_options
-        kube = await connect(context=options.get("context", ""), namespace=options["namespace"])
-        stack.push_async_callback(kube.aclose)
-        return _on_kubernetes(kube, service, target)
-    platform = read_platform(folders)
-    router = EnvoyRouter(folders, service, platform.envoy_admin if platform else None)
-    stack.push_async_callback(router.aclose)
-    return router, LocalWorkload(folders, service), FileLedger(folders, service)
-
-
-def _on_kubernetes(kube: Kube, service: str, target: Target) -> tuple[Router, Workload, Ledger]:
-    from serinus.ledgers.kubernetes import KubernetesLedger
-    from serinus.routers.contour import contour_router
-    from serinus.routers.gateway_api import gateway_api_router
-    from serinus.workloads.kubernetes import KubernetesWorkload, Named
-
-    options, routed = target.workload_options, target.router_options
-    known = {field.name: options[field.name] for field in fields(Named) if field.name in options}
-    workload, ledger = KubernetesWorkload(kube, Named(**known)), KubernetesLedger(kube, service)
-    if target.router == "contour":
-        return contour_router(kube, routed["proxy"], service, options["service"]), workload, ledger
-    return gateway_api_router(kube, routed["route"], service, options["service"]), workload, ledger
-
-
-def _metrics(service: str, url: str, target: Target, plan: Plan | None) -> PrometheusMetrics:
-    from serinus.metrics.prometheus import PrometheusMetrics
-
-    phases = (*plan.phases, plan.bake) if plan else ()
-    bounds = (bound for phase in phases for gate in phase.gates.rates for bound in (gate.limit, gate.abort))
-    edges = {float(bound.bad.removeprefix("slow:")) for bound in bounds if bound and bound.bad.startswith("slow:")}
-    queries = plan.queries if plan else {}
-    scrape = plan.checks.scrape_seconds if plan else 1.0
-    options, source = target.telemetry_options, _source(service, target)
-    seconds = REMOTE_SECONDS if options else LOCAL_SECONDS
-    return PrometheusMetrics(url, source, tuple(sorted(edges)), queries, scrape, access(options), seconds)
-
-
-def _source(service: str, target: Target) -> Source:
-    from serinus.metrics import sources
-
-    if target.source == "envoy":
-        return sources.envoy(service)
-    from serinus.kube.names import canary_name
-
-    options, job = target.workload_options, target.telemetry_options.get("job", "envoy")
-    return sources.contour(options["namespace"], options["service"], canary_name(options["service"]), job)
-
-
-def access(options: Mapping[str, str]) -> Access:
-    """What the policy's Prometheus demands, its `${NAME}`s read from the environment.
-
-    Raises:
-        PolicyError: a name that is not set
-    """
-    from serinus.metrics.access import Access
-
-    known = {key: resolve(value, os.environ, f"telemetry.prometheus.{key}") for key, value in options.items()}
-    user = known.get("basic.user")
-    return Access(
-        token=known.get("token", ""),
-        basic=(user, known.get("basic.password", "")) if user else None,
-        ca=known.get("ca", ""),
-        headers={key.removeprefix("headers."): value for key, value in known.items() if key.startswith("headers.")},
-        proxy=known.get("proxy", ""),
-    )
-
-
-class AsPlanned:
-    """`ports.Notifier` of who has no plan, such as a guard: it tells whom the newest release's policy names; else the log."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    async def tell(self, notice: Notice) -> None:
-        """See `ports.Notifier`."""
-        named: tuple[str, ...] = ()
-        with suppress(PlatformError):
-            kept = await self._ledger.read()
-            if kept and isinstance(kept.record, Record):
-                named = kept.record.plan.target.notify
-        async with AsyncExitStack() as stack:
-            await (await _notifier(stack, named)).tell(notice)
-
-
-async def _notifier(stack: AsyncExitStack, addresses: tuple[str, ...]) -> Notifier:
-    told: list[Notifier] = []
-    for address in addresses or ("log",):
-        if address == "log":
-            told.append(LogNotifier())
-        else:
-            from serinus.notifiers.webhook import WebhookNotifier
-
-            told.append(await stack.enter_async_context(WebhookNotifier(resolve(address, os.environ, "notify"))))
-    return SeveralNotifiers(*told)
 
 
 def services(folders: Folders) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from serinus.adapters import AsPlanned
 from serinus.errors import Refused, Unavailable
 from serinus.ledgers.file import FileLedger
 from serinus.ledgers.kubernetes import KubernetesLedger
@@ -17,7 +18,7 @@ from serinus.moves.engine import KUBERNETES
 from serinus.release.record import Previous, Record
 from serinus.settings import Folders
 from serinus.stores.process import identity_of
-from serinus.wiring import LOCAL, AsPlanned, Run, open_ports, plan_of, target_of
+from serinus.wiring import LOCAL, Run, open_ports, plan_of, target_of
 from serinus.workloads.kubernetes import KubernetesWorkload
 from tests.fakes import a_world
 from tests.flows.over_fakes import ports

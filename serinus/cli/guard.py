@@ -16,46 +16,62 @@ from serinus.cli.verb import Json, verb
 if TYPE_CHECKING:
     import asyncio
 
-    from serinus.settings import Folders
+    from serinus.ground import Ground
 
-EVERY_SECONDS = 2.0
 Once = Annotated[bool, typer.Option("--once", help="Two looks, far enough apart to tell silence from life; then end.")]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Guard what is released in it on Kubernetes.")]
+Context = Annotated[str, typer.Option("--context", help="Context of the kubeconfig, for --namespace.")]
 
 
 @verb
-async def guard(context: typer.Context, once: Once = False, as_json: Json = False) -> Code:
+async def guard(
+    context: typer.Context,
+    once: Once = False,
+    namespace: Namespace = "",
+    kube_context: Context = "",
+    as_json: Json = False,
+) -> Code:
     """Return the traffic of releases whose owner is dead."""
     import asyncio
     import signal
 
+    from serinus.ground import ground
     from serinus.settings import Folders
 
-    out, folders, stop = Terminal(as_json), Folders.resolve(), asyncio.Event()
+    out, stop = Terminal(as_json), asyncio.Event()
+    meant = ground(Folders.resolve(), namespace, kube_context)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    out.say(f"guarding what {folders.state} knows" + ("" if once else "; Ctrl-C ends it"), "dim")
-    looks = await _looks(out, folders, stop, once)
+    out.say(f"guarding {meant}" + ("" if once else "; Ctrl-C ends it"), "dim")
+    looks = await _looks(out, meant, stop, once)
     out.emit({"looks": looks})
     return Code.DONE
 
 
-async def _looks(out: Terminal, folders: Folders, stop: asyncio.Event, once: bool) -> int:
+async def _looks(out: Terminal, ground: Ground, stop: asyncio.Event, once: bool) -> int:
     """Look until told to stop; a service that appears later is looked at as well. Returns how often it was looked."""
     import asyncio
     from contextlib import suppress
 
-    from serinus.moves.engine import LOCAL
+    from serinus.errors import PlatformError
     from serinus.moves.look import look_at_all
-    from serinus.wiring import guards, services
 
-    looks, pause = 0, LOCAL.dead_seconds + 0.5 if once else EVERY_SECONDS
+    looks, every = 0, ground.every_seconds
+    pause = ground.timing.dead_seconds + 0.5 if once else every
     while True:
-        async with guards(folders) as watched:
-            while set(watched) == set(services(folders)):
-                for sentence in await look_at_all(watched, at_most=None if once else EVERY_SECONDS):
-                    out.result({"did": sentence}, sentence, "warn")
-                looks += 1
-                if stop.is_set() or (once and (looks == 2 or not watched)):
-                    return looks
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause)
+        try:
+            async with ground.guards() as watched:
+                while set(watched) == await ground.services():
+                    for sentence in await look_at_all(watched, at_most=None if once else every):
+                        out.result({"did": sentence}, sentence, "warn")
+                    looks += 1
+                    if stop.is_set() or (once and (looks == 2 or not watched)):
+                        return looks
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), pause)
+        except PlatformError as cause:
+            if once or stop.is_set():
+                raise
+            out.result({"trouble": str(cause)}, f"cannot look: {cause}", "bad")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), every)

@@ -37,7 +37,8 @@ async def status(
 
     out, folders = Terminal(as_json), Folders.resolve()
     found, names = [], known(service, folders)
-    if stopped := read_platform(folders) is None:
+    local = any(folders.service(name).exists() for name in names)
+    if stopped := local and read_platform(folders) is None:
         out.say(f"The platform in {folders.state} is stopped: nothing serves; `serinus local up` starts it.", "warn")
     for name in names:
         async with open_to_ask(name, folders) as ports:
@@ -54,9 +55,12 @@ def known(service: str, folders: Folders) -> list[str]:
     Raises:
         Usage: there is no such service, or none at all
     """
-    from serinus.wiring import services
+    from serinus.adapters import KUBERNETES
+    from serinus.wiring import services, target_of
 
     names = list(services(folders))
+    if service and service not in names and target_of(service, folders).workload == KUBERNETES:
+        return [service]
     if not names:
         raise Usage(
             f"{folders.state} knows no service. `serinus local up` starts a platform with one; SERINUS_STATE names another folder."

@@ -1,0 +1,135 @@
+"""Where are there services to be guarded: on the local platform, or in a namespace of a cluster? Opens a guard for each.
+
+What a guard does is `serinus.moves.look`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from serinus import wiring
+from serinus.errors import PolicyError, Refused
+from serinus.moves.engine import KUBERNETES, LOCAL, Timing
+from serinus.moves.look import Guard
+from serinus.release.plan import Target
+from serinus.release.record import Record
+from serinus.settings import Folders
+from serinus.stores import process
+
+if TYPE_CHECKING:
+    from serinus.kube.client import Kube
+
+
+class Ground(Protocol):
+    """Where services are."""
+
+    @property
+    def timing(self) -> Timing: ...
+
+    @property
+    def every_seconds(self) -> float:
+        """Between two looks."""
+        ...
+
+    async def services(self) -> frozenset[str]:
+        """Those that there are now."""
+        ...
+
+    def guards(self) -> AbstractAsyncContextManager[dict[str, Guard]]:
+        """One for each of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Here:
+    """The local platform's folder."""
+
+    folders: Folders
+    timing: Timing = LOCAL
+    every_seconds: float = 2.0
+
+    def __str__(self) -> str:
+        return f"what {self.folders.state} knows"
+
+    async def services(self) -> frozenset[str]:
+        return frozenset(wiring.services(self.folders))
+
+    def guards(self) -> AbstractAsyncContextManager[dict[str, Guard]]:
+        return wiring.guards(self.folders)
+
+
+@dataclass(frozen=True)
+class There:
+    """A namespace of a cluster: whatever has a record in it.
+
+    Args:
+        namespace: empty: the one that we run in, or the kubeconfig's
+        context: of the kubeconfig; empty: the cluster that we run in, or its current one
+    """
+
+    folders: Folders
+    namespace: str = ""
+    context: str = ""
+    timing: Timing = KUBERNETES
+    every_seconds: float = 10.0
+
+    def __str__(self) -> str:
+        return f"the releases of namespace {self.namespace or '(our own)'}"
+
+    async def services(self) -> frozenset[str]:
+        async with self._connected() as kube:
+            return frozenset(await _recorded(kube))
+
+    @asynccontextmanager
+    async def guards(self) -> AsyncIterator[dict[str, Guard]]:
+        """A process elsewhere proves nothing of itself: only silence tells that an owner is gone."""
+        async with AsyncExitStack() as stack:
+            async with self._connected() as kube:
+                targets = {service: await self._target(kube, service) for service in await _recorded(kube)}
+            opened: dict[str, Guard] = {}
+            for service, target in targets.items():
+                ports = await stack.enter_async_context(wiring.open_ports(service, self.folders, target=target))
+                opened[service] = Guard(ports, service, process.owner, timing=self.timing)
+                stack.push_async_callback(opened[service].stop)
+            yield opened
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Kube]:
+        from serinus.kube.client import connect
+
+        kube = await connect(context=self.context, namespace=self.namespace)
+        try:
+            yield kube
+        finally:
+            await kube.aclose()
+
+    async def _target(self, kube: Kube, service: str) -> Target:
+        """Where its release is; of a record that cannot be read, where its policy says."""
+        from serinus.ledgers.kubernetes import KubernetesLedger
+
+        with suppress(Refused):
+            kept = await KubernetesLedger(kube, service).read()
+            if kept and isinstance(kept.record, Record):
+                return kept.record.plan.target
+        with suppress(PolicyError):
+            return wiring.target_of(service, self.folders)
+        return wiring.LOCAL
+
+
+async def _recorded(kube: Kube) -> list[str]:
+    """Every service with a record in the namespace."""
+    from serinus.kube.client import CONFIG_MAP
+    from serinus.kube.names import MANAGED_BY, SERINUS, SERVICE, STATE
+
+    listed = await kube.select(CONFIG_MAP, f"{STATE},{MANAGED_BY}={SERINUS},{SERVICE}")
+    return [str(one["metadata"]["labels"][SERVICE]) for one in listed]
+
+
+def ground(folders: Folders, namespace: str = "", context: str = "") -> Here | There:
+    """The cluster where one is named, or where we run in one and no local platform was ever here."""
+    inside = bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and not folders.state.exists()
+    return There(folders, namespace, context) if namespace or context or inside else Here(folders)
