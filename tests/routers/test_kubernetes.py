@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING, Weight
 from tests.cluster.access import Access
 from tests.cluster.cluster import Cluster
-from tests.routers.on_kubernetes import FORMS, Front, a_front
+from tests.routers.on_kubernetes import FORMS, Front, a_front, answerers
 from tests.routers.running import until
 
 pytestmark = pytest.mark.cluster
@@ -149,6 +152,51 @@ async def answers(front: Front) -> bool:
     except Unavailable:
         return False
     return True
+
+
+async def test_while_its_controller_hangs_a_write_is_not_taken_up(front: Front, own_cluster: Cluster) -> None:
+    route = await front.router.write(a_mark(), await front.router.read())
+    await until(lambda: front.router.taken_up(route), "the mark is taken up")
+    with own_cluster.frozen("contour"):
+        raised = await front.router.write(a_mark(5, seq=2), route)
+        for _ in range(5):
+            assert not await front.router.taken_up(raised)
+    await until(lambda: front.router.taken_up(raised), "the weight is taken up once it goes on")
+
+
+async def test_from_the_first_mark_to_the_last_no_request_is_lost(front: Front, own_cluster: Cluster) -> None:
+    async with answerers(front.space):
+        await until(lambda: served(front), "stable is served")
+        stop = asyncio.Event()
+        asking = [asyncio.create_task(asked(front, stop)) for _ in range(3)]
+        route = await front.router.read()
+        for seq, percent in enumerate((0, 5, 50, 100, 0), start=1):
+            mode = Mode.CLOSED if seq == 5 else Mode.OPEN
+            route = await front.router.write(a_mark(percent, mode, seq), route)
+            await until(partial(front.router.taken_up, route), f"{percent} % is taken up")
+            if percent:
+                await until(partial(answered_by_canary, front), "the canary answers")
+        route = await front.router.restore(route.original, route)
+        await until(partial(front.router.taken_up, route), "what was found is taken up")
+        stop.set()
+        counted = sum(await asyncio.gather(*asking), Counter())
+    assert set(counted) == {"stable", "canary"}
+
+
+async def asked(front: Front, stop: asyncio.Event) -> Counter[str]:
+    """Who answered until then."""
+    counted: Counter[str] = Counter()
+    while not stop.is_set():
+        counted += await front.ask(1)
+    return counted
+
+
+async def served(front: Front) -> bool:
+    return (await front.ask(1))["stable"] == 1
+
+
+async def answered_by_canary(front: Front) -> bool:
+    return (await front.ask(1))["canary"] == 1
 
 
 async def test_made_anew_it_is_another(front: Front) -> None:
