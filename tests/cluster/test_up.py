@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from serinus.stores.process import identity_of
 from tests.cluster.access import Access
 from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import launch, new_folder
+from tests.cluster.toolchain import ROOT
+from tests.cluster.up import up
 
 PARTS = {
     "contour",
@@ -93,6 +96,19 @@ def test_a_frozen_part_says_nothing(own_cluster: Cluster) -> None:
     with own_cluster.frozen("prometheus"), pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{own_cluster.prometheus}/-/ready", timeout=0.3, trust_env=False)
     assert httpx.get(f"{own_cluster.prometheus}/-/ready", timeout=10, trust_env=False).status_code == 200
+
+
+def test_a_second_one_in_the_same_folder_is_refused_and_harms_nothing(own_cluster: Cluster, space: Access) -> None:
+    words = (sys.executable, "-m", "tests.cluster", "up", "--inside", "--folder", str(own_cluster.folder))
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cluster: a cluster runs in {own_cluster.folder} already")
+    assert space.kubectl("get", "--raw", "/readyz") == "ok"
+
+
+async def test_a_folder_with_too_long_a_name_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="is too long a path for a socket in it"):
+        await up(tmp_path / ("long" * 25), print)
 
 
 def children_of(pid: int) -> set[int]:

@@ -6,8 +6,11 @@ It runs inside the cluster's network namespace and is the parent of every proces
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -29,24 +32,42 @@ async def up(folder: Path, say: Say) -> None:
     """Run a cluster until cancelled.
 
     Raises:
-        Refused: the folder cannot hold one
+        Refused: the folder cannot hold one, or holds one that runs
         Unavailable: a part did not come up; its log's last lines say why
     """
-    _prepare(folder)
-    await end(tuple(one for one in registered(folder / "processes.json") if one.alive))
-    await store.prepare(folder, say)
-    store.copy(folder)
-    access = credentials.write(folder / "access", f"https://{control_plane.LOOPBACK}:{control_plane.API}")
-    cluster = _described(folder, access)
-    async with kept(folder, say) as keep:
-        await _assemble(cluster, access, keep, say)
-        async with relay.inside(cluster):
-            write(cluster)
-            say(f"ready: KUBECONFIG={cluster.kubeconfig}")
-            try:
-                await discovery.discover(access.kubeconfig("prometheus"), telemetry.pods(folder))
-            finally:
-                (folder / FILE).unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _held(folder):
+        _prepare(folder)
+        await end(tuple(one for one in registered(folder / "processes.json") if one.alive))
+        await store.prepare(folder, say)
+        store.copy(folder)
+        access = credentials.write(folder / "access", f"https://{control_plane.LOOPBACK}:{control_plane.API}")
+        cluster = _described(folder, access)
+        async with kept(folder, say) as keep:
+            await _assemble(cluster, access, keep, say)
+            await _run(cluster, access, say)
+
+
+async def _run(cluster: Cluster, access: credentials.Credentials, say: Say) -> None:
+    """Until cancelled."""
+    async with relay.inside(cluster):
+        write(cluster)
+        say(f"ready: KUBECONFIG={cluster.kubeconfig}")
+        try:
+            await discovery.discover(access.kubeconfig("prometheus"), telemetry.pods(cluster.folder))
+        finally:
+            (cluster.folder / FILE).unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The folder is ours; the kernel lets it go with this process, however that ends."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"a cluster runs in {folder} already: end it, or name another --folder") from None
+        yield
 
 
 def _described(folder: Path, access: credentials.Credentials) -> Cluster:
