@@ -3,6 +3,7 @@
 python -m tests.cluster build [SET ...]            what `up` needs (kubernetes, contour), or those named (flagger)
 python -m tests.cluster up [--folder DIR]          start one; Ctrl-C ends it
 python -m tests.cluster exec [--folder DIR] CMD... a command inside a running one, with KUBECONFIG set
+python -m tests.cluster outside [--folder DIR]     until Ctrl-C: ports of 127.0.0.1 that lead in, and a kubeconfig for them
 python -m tests.cluster run CMD...                 a command that may enter namespaces: pytest, where you are not root
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import time
@@ -74,6 +76,8 @@ def run(command: list[str]) -> None:
     if not elsewhere():
         allowed()
         command = list(namespace.privileged(command))
+    if shutil.which(command[0]) is None:
+        raise Refused(f"{command[0]} is no program that can be run: neither on PATH nor a file here")
     os.execvp(command[0], command)
 
 

@@ -33,7 +33,7 @@ class Access:
         return cls(cluster, namespace, cluster.kubeconfig)
 
     @staticmethod
-    def server_of(kubeconfig: Path, kubectl: str = "kubectl") -> str:
+    def server_of(kubeconfig: Path, kubectl: str) -> str:
         """Where that file says that the API server is."""
         words = [kubectl, f"--kubeconfig={kubeconfig}", "config", "view", "--minify", "-o=json"]
         whole = json.loads(_run(words, None))

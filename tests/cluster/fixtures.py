@@ -143,7 +143,7 @@ def _foreign(told: os._Environ[str]) -> Cluster:
     if not kubeconfig.exists():
         pytest.fail(f"{FOREIGN} names {kubeconfig}, which is not there", pytrace=False)
     try:
-        server = Access.server_of(kubeconfig)
+        server = Access.server_of(kubeconfig, kubectl)
     except SerinusError as problem:
         pytest.fail(str(problem), pytrace=False)
     return Cluster(
