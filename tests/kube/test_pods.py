@@ -1,0 +1,114 @@
+"""What lasts is told apart from what passes by the time that is passed in, and a log is read once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serinus.errors import Unavailable
+from serinus.kube.pods import LASTS_SECONDS, LONG_SECONDS, Pods, image_id
+from serinus.ports import Pod
+from tests.kube.objects import a_pod
+
+DIED = {"terminated": {"exitCode": 1, "reason": "Error"}}
+LOOP = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": DIED, "restartCount": 2}
+DIGEST = "sha256:" + "0a" * 32
+
+
+class Node:
+    """Hands out what it is given, as an API server that only has pods."""
+
+    def __init__(self) -> None:
+        self.pods: list[dict[str, Any]] = []
+        self.logs = 0
+        self.answers = True
+
+    async def select(self, kind: object, selector: str) -> list[dict[str, Any]]:
+        return self.pods
+
+    async def log(self, pod: str, container: str, lines: int, *, previous: bool = False) -> str:
+        self.logs += 1
+        if not self.answers:
+            raise Unavailable("no answer")
+        return f"{container} {previous}"
+
+
+class Looking:
+    def __init__(self) -> None:
+        self.node, self.now = Node(), 100.0
+        self.pods = Pods(self.node, "", lambda: self.now)  # type: ignore[arg-type]
+
+    async def at(
+        self, seconds: float, *pods: dict[str, Any], analysed: dict[str, Any] | None = None
+    ) -> tuple[Pod, ...]:
+        self.now, self.node.pods = 100.0 + seconds, list(pods)
+        return await self.pods.told(await self.pods.found("app=shop"), analysed or {})
+
+
+@pytest.fixture
+def look() -> Looking:
+    return Looking()
+
+
+async def test_a_pod_that_was_ready_and_is_no_longer_is_trouble_when_that_lasts(look: Looking) -> None:
+    lasts = LASTS_SECONDS["NotReady"]
+    assert (await look.at(0, a_pod(ready=False)))[0].trouble == ""
+    assert (await look.at(lasts, a_pod(ready=False)))[0].trouble == ""
+    assert (await look.at(lasts + 1, a_pod()))[0] == Pod("shop-1", "v1", True)
+    assert (await look.at(lasts + 2, a_pod(ready=False)))[0].trouble == ""
+    found = (await look.at(2 * lasts + 3, a_pod(ready=False)))[0]
+    assert found.trouble.startswith("NotReady: containers with unready status: [shop] (for 1")
+    assert found.log == "shop False"
+    assert (await look.at(2 * lasts + 4, a_pod()))[0].trouble == ""
+    assert (await look.at(9 * lasts, a_pod(ready=False)))[0].trouble == ""
+
+
+async def test_a_pod_that_finds_no_node_is_given_the_time_to_add_one(look: Looking) -> None:
+    pod = a_pod(ready=False)
+    pod["status"] = {
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}]
+    }
+    assert (await look.at(0, pod))[0].trouble == ""
+    assert (await look.at(LONG_SECONDS - 1, pod))[0].trouble == ""
+    assert (await look.at(LONG_SECONDS, pod))[0].trouble == "Unschedulable: 0/3 (for 120 s)"
+
+
+async def test_a_log_is_read_once_a_life_and_its_absence_changes_nothing(look: Looking) -> None:
+    for _ in range(3):
+        assert (await look.at(0, a_pod(ready=False, **LOOP)))[0].log == "shop True"
+    assert look.node.logs == 1
+    await look.at(0, a_pod(ready=False, **{**LOOP, "restartCount": 3}))
+    assert look.node.logs == 2
+    look.node.answers = False
+    pod = (await look.at(0, a_pod(ready=False, **{**LOOP, "restartCount": 4})))[0]
+    assert (pod.trouble, pod.log) == ("CrashLoopBackOff: Error, exit code 1", "")
+
+
+async def test_a_death_in_service_is_known_by_who_saw_the_pod_well(look: Looking) -> None:
+    assert (await look.at(0, a_pod(lastState=DIED, restartCount=1)))[0].trouble == ""
+    assert (await look.at(1, a_pod(lastState=DIED, restartCount=2)))[0].trouble == "Error, exit code 1"
+    assert await look.at(2) == ()
+    assert (await look.at(3, a_pod(lastState=DIED, restartCount=2)))[0].trouble == ""
+
+
+async def test_who_leaves_or_has_ended_or_is_another_s_is_not_among_them(look: Looking) -> None:
+    leaving, evicted, other = a_pod(), a_pod(), a_pod()
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    evicted["status"] = {"phase": "Failed", "reason": "Evicted"}
+    other["metadata"]["labels"] = {"serinus.dev/canary": "shop-canary"}
+    look.node.pods = [leaving, evicted, other]
+    assert await look.pods.found("app=shop") == [other]
+    assert await look.pods.found("app=shop", without="serinus.dev/canary") == []
+
+
+async def test_another_image_under_the_same_name_is_told(look: Looking) -> None:
+    pod = a_pod(imageID=f"team/shop@{DIGEST}")
+    assert image_id(pod, "shop") == DIGEST
+    assert image_id(pod, "beside") == ""
+    may = {"image": "team/shop:v1", "ids": [DIGEST]}
+    assert (await look.at(0, pod, analysed=may))[0].trouble == ""
+    assert (await look.at(0, a_pod(), analysed=may))[0].trouble == ""
+    other = {**may, "ids": ["sha256:bb"]}
+    assert "is " + DIGEST + ", what was analysed is sha256:bb" in (await look.at(0, pod, analysed=other))[0].trouble
+    assert (await look.at(0, pod, analysed={**other, "image": "team/shop:v0"}))[0].trouble == ""
