@@ -41,7 +41,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     building = verbs.add_parser("build", help="build the programs")
-    building.add_argument("sets", nargs="*", choices=[*SETS, []], metavar="SET", help=", ".join(SETS))
+    building.add_argument("sets", nargs="*", type=tool_set, metavar="SET", help=", ".join(SETS))
     starting = verbs.add_parser("up", help="start a cluster")
     starting.add_argument("--folder", type=Path, default=FOLDER, help="where its files lie (default: .cache/cluster)")
     starting.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
@@ -53,6 +53,12 @@ def arguments() -> argparse.Namespace:
     running = verbs.add_parser("run", help="run a command that may enter network namespaces")
     running.add_argument("command", nargs=argparse.REMAINDER)
     return parser.parse_args()
+
+
+def tool_set(name: str) -> ToolSet:
+    if name not in SETS:
+        raise argparse.ArgumentTypeError(f"there is no set {name}, only {', '.join(SETS)}")
+    return SETS[name]
 
 
 def allowed() -> None:
@@ -141,7 +147,7 @@ def main() -> int:
     asked = arguments()
     try:
         if asked.verb == "build":
-            prepare([SETS[name] for name in asked.sets])
+            prepare(asked.sets)
         elif asked.verb == "up":
             start(asked.folder, asked.inside)
         elif asked.verb == "exec":
