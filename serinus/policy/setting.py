@@ -13,7 +13,7 @@ from serinus.policy.model import Policy
 from serinus.policy.preset import PRESETS
 from serinus.policy.settle import quicker
 from serinus.policy.unit import show_percent, show_seconds
-from serinus.release.plan import Plan
+from serinus.release.plan import Plan, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,19 @@ SETTINGS: Mapping[str, Callable[[Plan], str]] = {
 def settings(policy: Policy, written: Plan, plan: Plan) -> Iterator[Setting]:
     """A setting for each key; `written` is the plan without its rehearsal."""
     preset = PRESETS.get(policy.content.preset or "", {})
-    for key, (before, after) in {**_numbers(written, plan), "checks.warm_up": _warm_up(policy, plan)}.items():
+    named = {key: (name, name) for key, name in _names(plan.target)}
+    for key, (before, after) in {**named, **_numbers(written, plan), "checks.warm_up": _warm_up(policy, plan)}.items():
         kept = f"preset {policy.content.preset}" if _stands(preset, key) else "default"
         origin = "written" if _stands(policy.given, key) else kept
         yield Setting(key, before, origin, after if after != before else "")
+
+
+def _names(target: Target) -> Iterator[tuple[str, str]]:
+    """What the objects are called; the local platform has none to name."""
+    for key, name in target.workload_options.items():
+        yield ("workload.image" if key == "image" else f"workload.{target.workload}.{key}"), name
+    for key, name in target.router_options.items():
+        yield f"router.{target.router}.{key}", name
 
 
 def _numbers(written: Plan, plan: Plan) -> dict[str, tuple[str, str]]:

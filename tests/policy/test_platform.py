@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from serinus.policy.explain import explain
+from serinus.policy.load import Policy
 from serinus.policy.settle import to_plan
 from tests.policy.builders import a_policy, the_problem
 
@@ -55,6 +57,19 @@ def test_a_service_is_called_as_its_deployment() -> None:
     policy = a_policy(**on_kubernetes(workload={"kubernetes": {"namespace": "market", "deployment": "web"}}))
     options = to_plan(policy, "v2").target.workload_options
     assert (options["service"], options["autoscaler"]) == ("web", "web")
+
+
+def test_a_plan_shows_every_name_and_where_it_comes_from() -> None:
+    told = {row.key: (row.value, row.origin) for row in explain(a_policy(**on_kubernetes()), "v2").settings}
+    assert told["workload.kubernetes.namespace"] == ("market", "written")
+    assert told["workload.kubernetes.deployment"] == ("shop", "default")
+    assert told["router.contour.proxy"] == ("shop", "default")
+    assert told["telemetry.source"] == ("contour", "default")
+    assert not any(key.startswith(("workload.kubernetes", "router.")) for key in settings_of(a_policy()))
+
+
+def settings_of(policy: Policy) -> list[str]:
+    return [row.key for row in explain(policy, "v2").settings]
 
 
 @pytest.mark.parametrize(
