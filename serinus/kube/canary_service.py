@@ -79,9 +79,6 @@ async def ensure(kube: Kube, stable: str, name: str, release: str, deployment: s
         stable: name of stable's Service
         name: of the canary's
         deployment: name of the canary's
-
-    Raises:
-        Conflict: another release's stands there, and a route names it
     """
     for _ in range(_WRITES):
         found = await kube.find(SERVICE, name)
@@ -97,17 +94,12 @@ async def ensure(kube: Kube, stable: str, name: str, release: str, deployment: s
 
 
 def _adopting(found: Object, release: str, deployment: str) -> list[dict[str, Any]]:
-    """One left by an earlier release is taken as it is; one of the user's own keeps in itself what it was."""
-    before = release_of(found)
-    if before and names.ROUTED in _said(found):
-        raise Refused(
-            f"the Service {found['metadata']['name']} is named by the route of {before}: serinus status tells of it"
-        )
-    operations = [at_version(found)]
+    """One left by an earlier release is taken over, as only one of a service is live; one of the user's own keeps what it was."""
+    operations, before = [at_version(found)], release_of(found)
     if not before:
         was = json.dumps({"selector": found["spec"].get("selector")})
-        operations += [entry(found, "annotations", names.FOUND, was)]
-        found = {**found, "metadata": {**found["metadata"], "annotations": {names.FOUND: was}}}
+        operations.append(entry(found, "annotations", names.FOUND, was))
+        found = {**found, "metadata": {**found["metadata"], "annotations": {**_said(found), names.FOUND: was}}}
     selecting = put(pointer("spec", "selector"), own_labels(deployment, release))
     return [*operations, entry(found, "annotations", names.RELEASE, release), selecting]
 

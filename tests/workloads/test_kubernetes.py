@@ -73,6 +73,12 @@ async def test_a_canary_s_service_goes_with_it_unless_a_route_names_it(shop: Sho
     await canary_service.routed(shop.workload._kube, "shop-canary")
     await shop.workload.remove_canary("r-2")
     assert shop.get("service", "shop-canary") is not None
+    await a_canary(shop, "r-3")
+    await settled(shop.workload.canary)
+    async with asyncio.timeout(SECONDS):
+        while not shop.served("shop-canary"):
+            await asyncio.sleep(0.1)
+    await shop.workload.remove_canary("r-3")
     await canary_service.remove(shop.workload._kube, "shop-canary")
     assert shop.get("service", "shop-canary") is None
     await canary_service.remove(shop.workload._kube, "shop-canary")
