@@ -125,6 +125,10 @@ class Workload(Protocol):
         """Stable's template with the new version. Raises Refused for a version that does not exist."""
         ...
 
+    async def findings(self, template: str) -> tuple[Finding, ...]:
+        """Why no canary of this template could be had, the fatal first, and what a person should know. Raises nothing."""
+        ...
+
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:
         """Create the canary or scale it; idempotent. Raises Conflict where another release's stands there."""
         ...

@@ -181,6 +181,9 @@ class FakeWorkload:
             raise Refused(f"there is no version {version}; there are {', '.join(sorted(self._world.versions))}")
         return self._world.template(version)
 
+    async def findings(self, template: str) -> tuple[Finding, ...]:
+        return ()
+
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:
         await _called(self._world, "workload.put_canary", Fault.WORKLOAD_DOWN)
         world = self._world

@@ -53,11 +53,11 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
         findings += _stable_findings(plan, stable)
         made = partial(ports.workload.template_for, plan.version, stable)
         template = await asking.of(made, f"version {plan.version}", "name a version that exists")
-    notes: tuple[Finding, ...] = ()
+    unfit = await ports.workload.findings(template) if template is not None else ()
     if await asking.of(ports.metrics.read, "metrics", "start Prometheus, or mend `telemetry`"):
-        unfit = await ports.metrics.findings()
-        findings += [finding for finding in unfit if finding.fatal]
-        notes = tuple(finding for finding in unfit if not finding.fatal)
+        unfit = (*unfit, *await ports.metrics.findings())
+    findings += [finding for finding in unfit if finding.fatal]
+    notes = tuple(finding for finding in unfit if not finding.fatal)
     if findings or route is None or stable is None or template is None:
         raise PreflightError(tuple(findings))
     return Facts(stable, route, template, notes)

@@ -9,10 +9,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from serinus.errors import Conflict, Refused, Unavailable
-from serinus.kube import autoscaler, canary, canary_service, config, image, names, rollout, selector, stable
+from serinus.errors import Conflict, Finding, PlatformError, Refused, Unavailable
+from serinus.kube import (
+    autoscaler,
+    canary,
+    canary_service,
+    config,
+    image,
+    missed,
+    names,
+    owner,
+    rollout,
+    selector,
+    stable,
+)
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.patch import Object
 from serinus.kube.pods import Pods, image_id
@@ -79,17 +92,25 @@ class KubernetesWorkload:
         wanted = image.of(self._named.image or image.repository(present), version)
         return template.running(self._named.container, wanted).text()
 
+    async def findings(self, template: str) -> tuple[Finding, ...]:
+        """See `ports.Workload`."""
+        where = f"Deployment {self._named.deployment}"
+        try:
+            return await self._findings(Template.of(template))
+        except PlatformError as cause:
+            return (Finding(str(cause), where, "without it no canary can be made beside it"),)
+
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:
         wanted = Template.of(template)
         for _ in range(_WRITES):
             found = await self._kube.find(DEPLOYMENT, self._named.canary)
-            owner = canary.release_of(found) if found else ""
-            if owner and owner != release:
-                raise Conflict(f"the Deployment {self._named.canary} belongs to {owner}")
+            whose = canary.release_of(found) if found else ""
+            if whose and whose != release:
+                raise Conflict(f"the Deployment {self._named.canary} belongs to {whose}")
             if found is not None and found["metadata"].get("deletionTimestamp"):
                 raise Unavailable(f"the Deployment {self._named.canary} is still being deleted")
             try:
-                if found is not None and owner:
+                if found is not None and whose:
                     written = await self._changed(found, wanted, replicas)
                 else:
                     written = await self._begun(found, wanted, release, replicas)
@@ -132,6 +153,27 @@ class KubernetesWorkload:
                 continue
             return await self._stable_side(written, Template(written["spec"]["template"], wanted.config))
         raise self._busy(self._named.deployment)
+
+    async def _findings(self, wanted: Template) -> tuple[Finding, ...]:
+        """Who manages stable, and who would leave the canary out."""
+        found, there = await asyncio.gather(
+            self._kube.get(DEPLOYMENT, self._named.deployment), self._kube.find(DEPLOYMENT, self._named.canary)
+        )
+        changed = await self._labels(found, wanted, there)
+        labels = (wanted.pod.get("metadata") or {}).get("labels") or {}
+        told = owner.findings(found, wanted.container(self._named.container)["name"])
+        for kind in missed.SELECTING:
+            if await self._kube.may("list", kind):
+                with suppress(Refused):  # a kind that this cluster does not have selects nobody
+                    told += missed.findings(kind, await self._kube.select(kind, ""), labels, {**labels, **changed})
+            else:
+                what = (
+                    f"whether one would leave the canary out is not known: the right to list {kind.resource} is missing"
+                )
+                told.append(
+                    Finding(what, f"namespace {self._kube.namespace}", "grant it, or look yourself", fatal=False)
+                )
+        return tuple(told)
 
     async def _read_stable(self) -> tuple[Object, Template]:
         found = await self._kube.get(DEPLOYMENT, self._named.deployment)

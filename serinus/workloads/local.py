@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from serinus.errors import Conflict, Refused, Unavailable
+from serinus.errors import Conflict, Finding, Refused, Unavailable
 from serinus.ports import Pod, Side
 from serinus.release.record import Note
 from serinus.settings import Folders
@@ -51,6 +51,10 @@ class LocalWorkload:
         if version not in pods.versions:
             raise Refused(f"{self._service} has no version {version!r}; there are {', '.join(pods.versions)}")
         return canonical(json.loads(stable.template) | {"version": version})
+
+    async def findings(self, template: str) -> tuple[Finding, ...]:
+        """None: a version that is there can be started."""
+        return ()
 
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:
         return await bounded(f"the canary of {self._service}", self._put_canary, release, template, replicas)

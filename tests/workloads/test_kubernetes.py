@@ -266,3 +266,28 @@ async def test_what_is_missing_is_named(space: Access) -> None:
     async with a_shop(space, a_service(), deployment="web") as other:
         with pytest.raises(Refused, match="get deployments.apps web in namespace test-"):
             await other.workload.stable()
+
+
+async def test_who_would_leave_the_canary_out_is_told_before_it_is_made(shop: Shop) -> None:
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "mine"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "shop"}}},
+    }
+    both = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "both"},
+        "spec": {"podSelector": {"matchLabels": {"tier": "web"}}, "ingress": [{}]},
+    }
+    template = (await shop.workload.stable()).template
+    assert await shop.workload.findings(template) == ()
+    shop.space.apply(budget, both)
+    (found,) = await shop.workload.findings(template)
+    assert str(found).startswith("PodDisruptionBudget mine: selects stable's pods by app=shop and not the canary's")
+    assert not found.fatal
+    shop.patch("service", "shop", {"spec": {"selector": {"app": "another"}}})
+    (fatal,) = await shop.workload.findings(template)
+    assert fatal.fatal
+    assert "Service selects app=another, and stable's pods are app=shop, tier=web" in fatal.what
