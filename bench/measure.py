@@ -129,6 +129,8 @@ def _of_all(runs: Sequence[Run]) -> Iterator[Measure]:
         figure = f"median {median(took):.0f} ms, worst of {len(took)} {max(took):.0f} ms"
         met = median(took) <= 50 and max(took) <= 1000
         yield Measure("verdict to weight 0 read back", figure, "median <= 50 ms, worst of 50 <= 1 s", met)
+    whole = sum(not run.faults for run in runs)
+    yield Measure("evidence", f"{whole} of {len(runs)} verified whole", "all", whole == len(runs))
     memory = [run.played.rss_bytes for run in runs if run.played.rss_bytes]
     if memory:
         yield Measure("engine's memory", f"highest {max(memory) / 1e6:.0f} MB", "< 200 MB", max(memory) < 200e6)
