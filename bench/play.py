@@ -12,7 +12,9 @@ from bench.history import History, history
 from bench.row import ALL, Row
 from bench.share import Share, shares
 from serinus.cli.scenario import Meanwhile
-from serinus.cli.stage import Played, stage
+from serinus.cli.stage import Played, Stage, stage
+from serinus.release.evidence import verify
+from serinus.release.record import Record
 from serinus.settings import Folders
 
 
@@ -22,6 +24,7 @@ class Run:
 
     Args:
         history: what Prefect holds of it; asked where its server was away meanwhile
+        faults: of its evidence, held against its record
     """
 
     row: Row
@@ -29,6 +32,7 @@ class Run:
     played: Played
     shares: tuple[Share, ...]
     history: History | None = None
+    faults: tuple[str, ...] = ()
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -44,6 +48,7 @@ class Run:
             "users": {"requests": users.requests, "failed": users.failed} if users else None,
             "rss_bytes": self.played.rss_bytes,
             "shares": [{"weight": s.weight, "canary": s.canary, "all": s.all, "z": round(s.z, 2)} for s in self.shares],
+            "evidence_faults": list(self.faults),
             "history": asdict(self.history) if self.history else None,
             **self.played.as_json(),
         }
@@ -69,9 +74,18 @@ async def play(row: Row, plays: Mapping[str, int], folder: Path, say: Callable[[
                 found = shares(Path(played.summary.get("evidence", "")))
                 held = ALL[name].meanwhile is Meanwhile.RESTART and played.as_it_should
                 past = await asyncio.to_thread(history, there.platform.prefect_api, played.summary) if held else None
-                runs.append(Run(row, name, played, found, past))
+                runs.append(Run(row, name, played, found, past, await faults(there)))
                 say(f"{row.name}: {name} {number + 1} of {times}: {told(played)}")
     return runs
+
+
+async def faults(there: Stage) -> tuple[str, ...]:
+    """What is wrong with the evidence of the release that ended last."""
+    kept = await there.ports.ledger.read()
+    if kept is None or not isinstance(kept.record, Record):
+        return ("there is no record",)
+    lines = await there.ports.ledger.lines(kept.record.release)
+    return tuple(str(fault) for fault in verify(lines, kept.record.head))
 
 
 def told(played: Played) -> str:

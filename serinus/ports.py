@@ -181,8 +181,11 @@ class Ledger(Protocol):
         """On version `seen` alone; None: there is none yet. Raises Conflict."""
         ...
 
-    async def ask(self, ask: Ask) -> Kept:
-        """Append to the live record's inbox, whoever writes in between; the same id twice is once. Raises Refused: nothing is live."""
+    async def ask(self, ask: Ask, release: str = "") -> Kept:
+        """Append to the live record's inbox, whoever writes in between; the same id twice is once.
+
+        Raises Refused: nothing is live; or not the release that was named.
+        """
         ...
 
     async def append(self, release: str, lines: Sequence[Line]) -> None:

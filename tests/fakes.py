@@ -309,11 +309,13 @@ class FakeLedger:
             raise Unavailable("ledger.write: no answer in time")
         return Kept(record, str(self._version))
 
-    async def ask(self, ask: Ask) -> Kept:
+    async def ask(self, ask: Ask, release: str = "") -> Kept:
         await _called(self._world, "ledger.ask", Fault.LEDGER_DOWN, Fault.LEDGER_READ_ONLY)
         kept = self._kept()
         if kept is None or kept.record.ended:
             raise Refused("nothing is live: there is no release to ask")
+        if release and kept.record.release != release:
+            raise Refused(f"{release} ended before it was reached")
         if isinstance(kept.record, Foreign):
             raise Refused(f"the record has schema {kept.record.schema}, which this version cannot write")
         if all(known.id != ask.id for known in kept.record.inbox):

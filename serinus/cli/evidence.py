@@ -93,7 +93,7 @@ def _said(out: Terminal, found: Found) -> bool:
     unheld = "nothing is left to hold its end against: a forged one would not be seen"
     kept = f"agrees with {' and '.join(found.held_by)}" if found.held_by else unheld
     if bad:
-        out.say(f"{path}: {len(found.faults)} faults in {found.lines} lines", "bad")
+        out.say(f"{path}: at fault, {found.lines} lines", "bad")
     else:
         out.say(f"{path}: {found.lines} lines, whole; {kept}", "good" if found.held_by else "warn")
     return bad

@@ -148,7 +148,7 @@ async def look(path: Path, known: Records, firsts: Iterable[Opening], folders: F
     lines = len(lines_of(text))
     faults = verify_log(text, path.stem, witnesses, record.lines if record else None)
     if not witnesses and named.service in known.unread:
-        faults = (*faults, Fault(lines, f"nothing holds its end: {known.unread[named.service]}"))
+        faults = (*faults, Fault(max(1, lines), f"nothing holds its end: {known.unread[named.service]}"))
     return Found(path, path.stem, lines, faults, tuple(one.name for one in witnesses))
 
 

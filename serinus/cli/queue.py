@@ -6,7 +6,6 @@ To be asked inside `connected`. It only says what the server believes; what a re
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from prefect import get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -23,6 +23,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 
 from flows.server import asked
 
@@ -35,7 +36,6 @@ SOON = timedelta(seconds=10)
 """What a schedule plans for later is not waited for."""
 LISTED = 200
 BEGUN = {StateType.PENDING, StateType.RUNNING}
-STAMP = re.compile(r"-(\d{8}-\d{6})-[0-9a-f]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,11 @@ async def lacking() -> str:
     return "" if online else f"no worker of the work pool {POOL} is online"
 
 
-async def coming(service: str, last: str = "", told: str = "") -> Coming | None:
+async def coming(service: str, told: str = "") -> Coming | None:
     """The run of that service that is next: the one that runs, else the one that is due first; None: there is none.
 
     Args:
-        last: the service's newest release
-        told: where its run can be watched: that one is over, whatever the server still believes
+        told: where the run of the service's newest release can be watched: it is over, whatever the server still believes
 
     Raises:
         Refused, Unavailable: the server does not say
@@ -87,8 +86,17 @@ async def coming(service: str, last: str = "", told: str = "") -> Coming | None:
                 sort=FlowRunSort.EXPECTED_START_TIME_ASC,
                 limit=LISTED,
             )
+            over = await _of(client, told)
     ours = [run for run in runs if run.parameters.get("service") == service and str(run.id) not in told]
-    return _next(service, (run for run in ours if _due(run) and not _lost(run, last)))
+    return _next(service, (run for run in ours if _due(run) and not _lost(run, over)))
+
+
+async def _of(client: PrefectClient, page: str) -> FlowRun | None:
+    """The run that this page shows, where it is one of this server's."""
+    try:
+        return await client.read_flow_run(UUID(page.rpartition("/")[2]))
+    except (ValueError, ObjectNotFound):
+        return None
 
 
 def _next(service: str, runs: Iterable[FlowRun]) -> Coming | None:
@@ -104,13 +112,15 @@ def _due(run: FlowRun) -> bool:
     return run.state_type in BEGUN or at is None or at < datetime.now(UTC) + SOON
 
 
-def _lost(run: FlowRun, last: str) -> bool:
-    """Its engine died long ago, and the server was never told: a later release has begun, and it does not wait for that one's end."""
-    stamp = STAMP.search(last)
-    if run.state_type not in BEGUN or not stamp or run.parameters.get("if_busy") == "wait":
+def _lost(run: FlowRun, over: FlowRun | None) -> bool:
+    """Its engine died long ago, and the server was never told: a later release has begun, and it does not wait for that one's end.
+
+    Both times are the server's own.
+    """
+    if run.state_type not in BEGUN or run.parameters.get("if_busy") == "wait" or not over or not over.start_time:
         return False
     began = run.start_time or run.expected_start_time
-    return began is not None and began < datetime.strptime(stamp[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    return began is not None and began < over.start_time
 
 
 async def state_of(run: str) -> State | None:

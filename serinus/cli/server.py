@@ -63,7 +63,10 @@ def connected(server: Server) -> Iterator[None]:
 
 @contextmanager
 def quiet(note: Callable[[str], None]) -> Iterator[None]:
-    """Prefect's lines leave the terminal alone, warnings of our own are noted. To be entered after `flows` was imported."""
+    """Prefect's lines leave the terminal alone until the process ends, warnings of our own are noted. To be entered after `flows` was
+    imported. Of a server that is gone Prefect says several KB a queued event, in lines that no handler of its console carries; what
+    its history lacks is said by the command itself.
+    """
     from prefect.logging.handlers import PrefectConsoleHandler
 
     class Noting(logging.Handler):
@@ -76,6 +79,8 @@ def quiet(note: Callable[[str], None]) -> Iterator[None]:
     for handler in {handler for logger in (logging.root, *loggers) for handler in logger.handlers}:
         if isinstance(handler, PrefectConsoleHandler):
             handler.setLevel(logging.CRITICAL + 1)
+    logging.getLogger("prefect._internal").setLevel(logging.CRITICAL + 1)
+    logging.raiseExceptions = False
     noting, ours = Noting(logging.WARNING), logging.getLogger("serinus")
     ours.addHandler(noting)
     try:

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,16 +42,16 @@ class Terminal:
     def say(self, text: str = "", style: str = "") -> None:
         """A line for people; dropped with `--json`."""
         if not self.as_json:
-            print(styled(text, style, sys.stdout), flush=True)
+            _write(styled(text, style, sys.stdout), sys.stdout)
 
     def complain(self, text: str, style: str = "bad") -> None:
         """A line for people that is no result: standard error, always."""
-        print(styled(text, style, sys.stderr), file=sys.stderr, flush=True)
+        _write(styled(text, style, sys.stderr), sys.stderr)
 
     def emit(self, value: Any) -> None:
         """A line for programs; nothing without `--json`."""
         if self.as_json:
-            print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+            _write(json.dumps(value, ensure_ascii=False, default=str), sys.stdout)
 
     def result(self, value: Mapping[str, Any], text: str, style: str = "") -> None:
         """What a command found: the object with `--json`, else the sentence."""
@@ -62,9 +62,27 @@ class Terminal:
         """For tables and live views; falls back to plain text by the same rules as `say`."""
         from rich.console import Console
 
-        return Console(no_color=not in_colour(sys.stdout), highlight=False, soft_wrap=False, emoji=False)
+        class Lasting(Console):
+            def on_broken_pipe(self) -> None:  # rich would end the process here
+                hush(sys.stdout)
+
+        return Lasting(no_color=not in_colour(sys.stdout), highlight=False, soft_wrap=False, emoji=False)
 
 
 def styled(text: str, style: str, stream: Any) -> str:
     code = STYLES[style]
     return f"\x1b[{code}m{text}\x1b[0m" if code and in_colour(stream) else text
+
+
+def _write(line: str, stream: TextIO) -> None:
+    try:
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        hush(stream)
+
+
+def hush(stream: TextIO) -> None:
+    """Whoever read this stream has left (`| head`): what is said from now on is said to nobody, and a release goes on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -112,7 +112,7 @@ async def _queued(
 
     with connected(server):
         try:
-            run = await coming(service, last.release if last else "", last.run if last else "")
+            run = await coming(service, last.run if last else "")
         except PlatformError as cause:
             return server, None, f"what is queued is not known ({cause})"
     return server, run, "nothing of it is queued"

@@ -44,8 +44,8 @@ class FileLedger:
     async def write(self, record: Record, seen: str | None) -> Kept:
         return await bounded(f"the record of {self._service}", self._write, record, seen)
 
-    async def ask(self, ask: Ask) -> Kept:
-        return await bounded(f"the record of {self._service}", self._ask, ask)
+    async def ask(self, ask: Ask, release: str = "") -> Kept:
+        return await bounded(f"the record of {self._service}", self._ask, ask, release)
 
     async def append(self, release: str, lines: Sequence[Line]) -> None:
         await bounded(f"the evidence of {release}", self._append, self._log(release), lines)
@@ -67,8 +67,7 @@ class FileLedger:
     def _write(self, record: Record, seen: str | None) -> Kept:
         return Kept(record, str(self._store.write(to_json(record), int(seen or 0))))
 
-    def _ask(self, ask: Ask) -> Kept:
-        asked = ""
+    def _ask(self, ask: Ask, asked: str) -> Kept:
         for _ in range(_TRIES):
             kept = self._read()
             if kept is not None and asked and kept.record.release != asked:

@@ -64,8 +64,8 @@ class KubernetesLedger:
         except Missing as cause:
             raise Conflict(f"the record of {self._service} is gone: {cause}") from cause
 
-    async def ask(self, ask: Ask) -> Kept:
-        asked = ""
+    async def ask(self, ask: Ask, release: str = "") -> Kept:
+        asked = release
         for _ in range(_TRIES):
             kept = await self.read()
             if kept is not None and asked and kept.record.release != asked:

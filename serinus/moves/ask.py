@@ -5,10 +5,9 @@ An abort also closes the route at once; ending the release is its owner's part, 
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 
-from serinus.errors import Drift, PlatformError, Refused
+from serinus.errors import Drift, PlatformError
 from serinus.moves.close import close
 from serinus.moves.engine import LOCAL, Closed, Timing
 from serinus.ports import Ports
@@ -45,7 +44,6 @@ async def abort(ports: Ports, who: str, why: str = "", *, timing: Timing = LOCAL
         Refused: there is nothing to abort
         PlatformError: neither could the route be closed nor the owner be asked
     """
-    asked: BaseException | str = ""
     route = await ports.router.read()
     sentence = f"aborted by {who}" + (f": {why}" if why else "")
     closed: Closed | None = None
@@ -54,9 +52,10 @@ async def abort(ports: Ports, who: str, why: str = "", *, timing: Timing = LOCAL
             closed = await close(ports.router, ports.clock, route.mark.release, sentence, timing=timing)
     except Drift:
         closed = None
-    [asked] = await asyncio.gather(ask(ports, new_ask(Verb.ABORT, who, why)), return_exceptions=True)
-    if isinstance(asked, Refused) and route.mark is None:
-        raise asked
-    if isinstance(asked, BaseException) and (closed is None or not isinstance(asked, PlatformError)):
-        raise asked
+    try:
+        # Of the release whose route was closed: the next one of the service is nobody's to abort.
+        await ports.ledger.ask(new_ask(Verb.ABORT, who, why), route.mark.release if route.mark else "")
+    except PlatformError:
+        if closed is None:
+            raise
     return closed

@@ -69,7 +69,7 @@ def verify_log(
     uncopied = tuple(line.text for line in record or () if line.n > len(lines))
     texts = (*lines, *uncopied)
     at = ends_at(texts)
-    told = (differing(len(texts), at, one.name, one.head) for one in witnesses if one.head != at)
+    told = (differing(max(1, len(texts)), at, one.name, one.head) for one in witnesses if one.head != at)
     return (*_framed(content, texts, release, record is None), *verify(texts), *told)
 
 

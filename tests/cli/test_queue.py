@@ -108,16 +108,18 @@ async def test_what_runs_comes_before_what_is_queued() -> None:
 
 
 async def test_a_run_whose_release_is_over_is_not_waited_for_whatever_the_server_believes() -> None:
-    run = await queued()
-    await move(run, Running())
-    assert await coming("shop", told=f"http://prefect/runs/flow-run/{run.id}") is None
-    assert await coming("shop", "shop-20200101-000000-abcd") is not None
-    assert await coming("shop", "shop-29990101-000000-abcd") is None
-    waiting = await queued(if_busy="wait")
+    zombie, waiting, later = await queued(), await queued(if_busy="wait"), await queued()
+    await move(zombie, Running())
+    page = f"http://prefect/runs/flow-run/{zombie.id}"
+    assert await coming("shop", page) == Coming(str(waiting.id), "shop", "shop v2", "Scheduled")
     await move(waiting, Running())
-    found = await coming("shop", "shop-29990101-000000-abcd")
+    await move(later, Running())
+    found = await coming("shop", f"http://prefect/runs/flow-run/{later.id}")
     assert found is not None
-    assert found.id == str(waiting.id)
+    assert found.id == str(waiting.id), "the one that waits for its turn began before, and is still to come"
+    await give_up(waiting)
+    assert await coming("shop", f"http://prefect/runs/flow-run/{later.id}") is None
+    assert await coming("shop") is not None
 
 
 @pytest.mark.parametrize("here", [True, False])

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from serinus.cli.terminal import Terminal, in_colour, styled
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Tty(io.StringIO):
@@ -61,3 +66,19 @@ def test_nothing_moves_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> No
     assert not Terminal(as_json=True).live
     monkeypatch.setenv("TERM", "dumb")
     assert not Terminal().live
+
+
+@pytest.mark.parametrize(
+    "words", ["plan deployments/policies/shop.yaml --version v2 --rate 200", "demo --list", "evidence show --help"]
+)
+def test_a_reader_that_leaves_is_no_bug(words: str) -> None:
+    command = f"set -o pipefail; {sys.executable} -m serinus.cli {words} | head -n 1"
+    left = subprocess.run(("bash", "-c", command), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (left.returncode, left.stderr) == (0, "")
+
+
+def test_what_is_said_after_a_reader_has_left_is_said_to_nobody() -> None:
+    talk = "from serinus.cli.terminal import Terminal\nfor n in range(20_000): Terminal().say('x' * 80)\nTerminal().complain('whole')"
+    command = f'set -o pipefail; {sys.executable} -c "{talk}" | head -n 1'
+    left = subprocess.run(("bash", "-c", command), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (left.returncode, left.stderr) == (0, "whole\n")

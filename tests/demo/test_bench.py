@@ -95,6 +95,19 @@ def test_every_phase_is_looked_for_in_the_history() -> None:
     }
 
 
+def test_how_many_may_fail_is_said_for_two_hundred_a_second() -> None:
+    fast = replace(ROW, rate=1000)
+    found = {measure.name: measure for measure in measures([a_run("dead", 40, 0.4, row=fast)])}
+    assert found["dead, 1000/s: failed"].goal == ""
+    assert found["dead, 1000/s: seconds"].met is True
+
+
+def test_evidence_with_a_fault_breaks_its_promise() -> None:
+    runs = [a_run("errors"), replace(a_run("errors"), faults=("line 7 was changed",))]
+    assert met(runs)["evidence"] is False
+    assert met(runs[:1])["evidence"] is True
+
+
 def test_goals_hold_for_a_scrape_every_second_alone() -> None:
     slow = replace(ROW, scrape="15s")
     found = measures([a_run("errors", 200, 30.0, row=slow)])[0]

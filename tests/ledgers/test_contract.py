@@ -153,6 +153,18 @@ async def test_where_nothing_is_live_nothing_is_asked(bench: Bench, ended: bool)
         await bench.ledger.ask(an_ask())
 
 
+async def test_what_is_asked_of_a_named_release_reaches_no_other(bench: Bench) -> None:
+    kept = await bench.ledger.write(a_record(), None)
+    named = kept.record.release
+    assert (await bench.ledger.ask(an_ask("a"), named)).record.release == named
+    with pytest.raises(Refused, match="ended before"):
+        await bench.ledger.ask(an_ask("b"), "the-one-before")
+    now = await bench.ledger.read()
+    assert now is not None
+    assert isinstance(now.record, Record)
+    assert now.record.inbox == (an_ask("a"),)
+
+
 async def test_of_a_foreign_record_the_fixed_part_is_read_and_nothing_asked(bench: Bench) -> None:
     bench.put(FOREIGN)
     kept = await bench.ledger.read()

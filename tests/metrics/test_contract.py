@@ -121,6 +121,8 @@ async def test_the_contract(rig: Rig) -> None:
     assert 0 <= await rig.metrics.until_scrape() <= rig.scrape_seconds
     assert await rig.metrics.history() is None, "it is younger than two hours"
 
+    assert [finding for finding in await rig.metrics.findings() if finding.fatal] == []
+
     await rig.lose_target()
     assert list((await rig.metrics.read()).targets.values()) == [False]
 
@@ -128,3 +130,4 @@ async def test_the_contract(rig: Rig) -> None:
     for call in (rig.metrics.read, rig.metrics.until_scrape, rig.metrics.history):
         with pytest.raises(Unavailable):
             await call()
+    await rig.metrics.findings()  # says what it can, and raises nothing that concerns the server

@@ -32,6 +32,7 @@ def test_without_a_record_the_end_must_be_there(left: int) -> None:
 
 def test_nothing_is_no_evidence() -> None:
     assert "is empty" in whats("")
+    assert {fault.line for fault in verify_log("", "r1", (Witness("its record", a_log("r1")[-1].head),))} == {1}
     assert "not the `end`" in whats("\n")
 
 
