@@ -51,7 +51,10 @@ _TYPE = "type.googleapis.com/"
 _HTTP = _TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MANAGER = _TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = _TYPE + "envoy.extensions.filters.http.router.v3.Router"
+_LOG = _TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog"
 _ASSIGNMENT = _TYPE + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+_LINE = "%START_TIME% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %DURATION%ms\n"
+"""What Envoy answered itself, and why (its documentation: Access logging, Response Flags); a version's own errors stand in its log."""
 _LIMITS = {"max_connections": 20_000, "max_pending_requests": 20_000, "max_requests": 20_000, "max_retries": 100}
 
 
@@ -64,6 +67,10 @@ class Files:
     @property
     def bootstrap(self) -> Path:
         return self.state / "envoy" / "bootstrap.yaml"
+
+    @property
+    def unanswered(self) -> Path:
+        return self.state / "logs" / "envoy-unanswered.log"
 
     def routes(self, service: str) -> Path:
         return self.state / "envoy" / "rds" / f"{service}.yaml"
@@ -109,6 +116,17 @@ def _listener(files: Files, service: str, port: int) -> dict[str, Any]:
         "stat_prefix": service,
         "rds": {"route_config_name": service, "config_source": _watched(files.routes(service))},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
+        "access_log": [
+            {
+                "name": "envoy.access_loggers.file",
+                "filter": {"response_flag_filter": {}},
+                "typed_config": {
+                    "@type": _LOG,
+                    "path": str(files.unanswered),
+                    "log_format": {"text_format_source": {"inline_string": _LINE}},
+                },
+            }
+        ],
     }
     return {
         "name": service,

@@ -20,6 +20,7 @@ import httpx
 from serinus.errors import SerinusError
 from serinus.ledgers.file import FileLedger
 from serinus.local.child import registered, tail, tied
+from serinus.local.envoy import Files
 from serinus.local.platform import Platform, read_platform
 from serinus.local.prometheus import sees_envoy
 from serinus.local.traffic import Load, Sent, Served, counts, sending
@@ -184,6 +185,7 @@ class Users:
 
     load: Load
     before: dict[str, Served]
+    why: Path
     sent: Sent | None = None
     served: dict[str, Served] = field(default_factory=dict)
 
@@ -194,7 +196,7 @@ class Users:
         return self.sent.failed
 
     def say(self) -> str:
-        return f"{self.sent} {self.served}"
+        return f"{self.sent} {self.served}; Envoy answered itself: {tail(self.why, 12) if self.why.exists() else 'nothing'}"
 
 
 @dataclass(eq=False)
@@ -303,7 +305,7 @@ class Shop:
         admin = self.ground.platform.envoy_admin
         before = await counts(admin, self.name)
         async with sending(self.ground.platform.traffic[self.name], rate) as load:
-            users = Users(load, before)
+            users = Users(load, before, Files(self.folders.state).unanswered)
             yield users
         users.sent = load.result()
         with suppress(SerinusError):

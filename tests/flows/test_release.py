@@ -117,6 +117,7 @@ async def test_a_good_release_reads_by_itself(prefect: PrefectServer, over: Make
     assert [task["name"] for task in inner] == ["roll out v2", "hold bake", "gate bake", "finish", "tell people"]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_every_task_is_drawn_after_the_one_that_it_follows(prefect: PrefectServer, over: Make) -> None:
     made, _ = await over().run()
     shown = await seen(lambda: prefect.tasks(made.run.id), lambda found: len(found) >= 13)
