@@ -23,7 +23,7 @@ import pytest
 from serinus.errors import Refused, SerinusError
 from serinus.local.child import tail, tied
 from serinus.stores.process import identity_of
-from tests.cluster import namespace
+from tests.cluster import mending, namespace
 from tests.cluster.access import Access
 from tests.cluster.cluster import Cluster, read
 from tests.cluster.programs import CONTOUR, KUBERNETES
@@ -70,11 +70,13 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def own_cluster(cluster: Cluster) -> Cluster:
-    """The cluster, for a test that takes a part of it away; skipped where it is the user's."""
+def own_cluster(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, for a test that takes a part of it away; skipped where it is the user's. Whole again afterwards."""
     if os.environ.get(FOREIGN):
         pytest.skip("takes a part of the cluster away, which is not done to a cluster of yours")
-    return cluster
+    before = mending.pids(cluster)
+    yield cluster
+    mending.mend(cluster, before)
 
 
 @pytest.fixture

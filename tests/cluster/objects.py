@@ -1,4 +1,4 @@
-"""What lies in every cluster before a test begins? The kinds of Contour and of the Gateway API, and one Gateway."""
+"""What lies in every cluster before a test begins? The kinds of Contour and of the Gateway API, a Gateway, and one route."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ SECONDS = 30.0
 POLL_SECONDS = 0.1
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
+PROXIES = "/apis/projectcontour.io/v1"
 GATEWAY_CLASS = "contour"
+STANDING_HOST = "standing.example"
+"""Envoy itself answers for it."""
 ADMIN_TIMEOUT = httpx.Timeout(10.0)
 
 
@@ -70,7 +73,7 @@ def _served(wanted: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 async def open_gateway(client: httpx.AsyncClient) -> None:
-    """The Gateway that Contour serves, for routes of every namespace."""
+    """The Gateway that Contour serves, for routes of every namespace, and a route that keeps its listener open."""
     kinds = "gateway.networking.k8s.io/v1"
     gateway_class = {
         "apiVersion": kinds,
@@ -90,6 +93,17 @@ async def open_gateway(client: httpx.AsyncClient) -> None:
         "metadata": {"name": GATEWAY, "namespace": GATEWAY_NAMESPACE},
         "spec": {"gatewayClassName": GATEWAY_CLASS, "listeners": [listener]},
     }
+    # Without any route there is no listener: the first test's route would open it, and the last one's end would close it.
+    route = {
+        "apiVersion": "projectcontour.io/v1",
+        "kind": "HTTPProxy",
+        "metadata": {"name": "standing", "namespace": GATEWAY_NAMESPACE},
+        "spec": {
+            "virtualhost": {"fqdn": STANDING_HOST},
+            "routes": [{"directResponsePolicy": {"statusCode": 200, "body": "standing"}}],
+        },
+    }
+    await _create(client, f"{PROXIES}/namespaces/{GATEWAY_NAMESPACE}/httpproxies", route)
     await _create(client, f"{GATEWAYS}/gatewayclasses", gateway_class)
     await _create(client, f"{GATEWAYS}/namespaces/{GATEWAY_NAMESPACE}/gateways", gateway)
 

@@ -1,4 +1,4 @@
-"""What does a new cluster's etcd hold already? The kinds of Contour and the Gateway API, and one Gateway.
+"""What does a new cluster's etcd hold already? The kinds of Contour and the Gateway API, a Gateway, and one route.
 
 To have them checked and taken up costs the API server seconds; so it is done once, and each cluster starts with a copy. It
 holds no key and no token.

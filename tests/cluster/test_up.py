@@ -17,6 +17,7 @@ import pytest
 
 from serinus.errors import Refused, Unavailable
 from serinus.stores.process import identity_of
+from tests.cluster import mending
 from tests.cluster.access import Access
 from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import launch, new_folder
@@ -82,6 +83,23 @@ def test_a_part_is_taken_away_and_comes_back(own_cluster: Cluster, space: Access
             return False
 
     until(answers, "the API server answers again")
+
+
+def test_a_cluster_whose_server_was_away_works_at_once_for_the_next_test(own_cluster: Cluster, space: Access) -> None:
+    before = mending.pids(own_cluster)
+    with own_cluster.without("kube-apiserver"):
+        pass
+    mending.mend(own_cluster, before)
+    service = {"spec": {"ports": [{"port": 80}]}, "apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}}
+    front = {
+        "virtualhost": {"fqdn": f"{space.namespace}.example"},
+        "routes": [{"services": [{"name": "shop", "port": 80}]}],
+    }
+    proxy = {"apiVersion": "projectcontour.io/v1", "kind": "HTTPProxy", "metadata": {"name": "shop"}, "spec": front}
+    space.apply(service, proxy)
+    space.kubectl("wait", "httpproxy/shop", "--for=jsonpath={.status.currentStatus}=valid", "--timeout=10s")
+    space.kubectl("create", "deployment", "shop", "--image=shop:v1")
+    space.kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
 
 
 def test_a_part_that_is_not_there_cannot_be_taken_away(own_cluster: Cluster) -> None:

@@ -108,6 +108,7 @@ async def _assemble(cluster: Cluster, access: credentials.Credentials, keep: Kee
         await asyncio.gather(
             until("kube-controller-manager", parts, lambda: _default_account(api), say),
             until("node", parts, lambda: node_process.ready(api), say),
+            until("envoy", parts, lambda: _envoy_serves(client, cluster.ingress), say),
             until("prometheus", parts, lambda: _envoy_is_seen(client, cluster.prometheus), say),
         )
 
@@ -128,6 +129,10 @@ def _prepare(folder: Path) -> None:
 async def _default_account(api: httpx.AsyncClient) -> bool:
     """The controllers work: one of them has made this."""
     return (await api.get("/api/v1/namespaces/default/serviceaccounts/default")).status_code == 200
+
+
+async def _envoy_serves(client: httpx.AsyncClient, ingress_url: str) -> bool:
+    return (await client.get(ingress_url, headers={"Host": objects.STANDING_HOST})).status_code == 200
 
 
 async def _envoy_is_seen(client: httpx.AsyncClient, prometheus: str) -> bool:
