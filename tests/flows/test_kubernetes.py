@@ -10,7 +10,7 @@ import pytest
 from flows import start
 from tests.cluster.access import Access
 from tests.flows.serving import PrefectServer
-from tests.kube.test_release import counted, leftovers, policy, users
+from tests.kube.test_release import STABLE, counted, leftovers, policy, users
 from tests.routers.on_kubernetes import FORMS
 from tests.workloads.on_kubernetes import a_deployment, a_service
 from tests.workloads.test_rights import granted
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 @pytest.mark.parametrize(
     ("version", "state", "runs"),
-    [("v1.1", "Promoted", "v1.1"), ("v2-errors", "RolledBack", "v1")],
+    [("v1.1", "Promoted", "v1.1"), ("v2-errors", "RolledBack", "v1.0")],
 )
 async def test_a_release_through_prefect(
     version: str,
@@ -32,7 +32,7 @@ async def test_a_release_through_prefect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     granted(space, tmp_path)
-    space.apply(a_deployment(), a_service(), a_service("files"), FORMS["contour"].object(f"{space.namespace}.example"))
+    space.apply(a_deployment(containers=[STABLE]), a_service(), a_service("files"), FORMS["contour"].object(f"{space.namespace}.example"))
     account = space.as_account("serinus", tmp_path)
     monkeypatch.setattr("serinus.kube.client.KUBE_CONFIG_DEFAULT_LOCATION", str(account.kubeconfig))
     monkeypatch.setenv("SERINUS_STATE", str(tmp_path / "state"))
