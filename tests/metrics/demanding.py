@@ -181,7 +181,12 @@ def own_ca(folder: Path) -> tuple[Path, ssl.SSLContext]:
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a CA of the test")])
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "prometheus")])
     is_ca = x509.BasicConstraints(ca=True, path_length=None)
-    ca = _certificate(ca_name, ca_name, ca_key, ca_key, is_ca)
+    # Python 3.13 verifies strictly (RFC 5280): both critical, and a CA that may sign.
+    signs = x509.KeyUsage(
+        digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
+        key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    ca = _certificate(ca_name, ca_name, ca_key, ca_key, is_ca, signs)
     address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     certificate = _certificate(name, ca_name, key, ca_key, address)
     pem = serialization.Encoding.PEM
@@ -199,10 +204,10 @@ def _certificate(
     issuer: x509.Name,
     key: ec.EllipticCurvePrivateKey,
     signer: ec.EllipticCurvePrivateKey,
-    extension: x509.ExtensionType,
+    *extensions: x509.ExtensionType,
 ) -> x509.Certificate:
     today = datetime.now(UTC)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
@@ -210,8 +215,10 @@ def _certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(today - timedelta(days=1))
         .not_valid_after(today + timedelta(days=1))
-        .add_extension(extension, critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, hashes.SHA256())
     )
+    for extension in extensions:
+        critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(signer, hashes.SHA256())
