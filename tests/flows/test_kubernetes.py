@@ -32,7 +32,12 @@ async def test_a_release_through_prefect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     granted(space, tmp_path)
-    space.apply(a_deployment(containers=[STABLE]), a_service(), a_service("files"), FORMS["contour"].object(f"{space.namespace}.example"))
+    space.apply(
+        a_deployment(containers=[STABLE]),
+        a_service(),
+        a_service("files"),
+        FORMS["contour"].object(f"{space.namespace}.example"),
+    )
     account = space.as_account("serinus", tmp_path)
     monkeypatch.setattr("serinus.kube.client.KUBE_CONFIG_DEFAULT_LOCATION", str(account.kubeconfig))
     monkeypatch.setenv("SERINUS_STATE", str(tmp_path / "state"))
