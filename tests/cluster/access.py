@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from serinus.errors import Unavailable
-from tests.cluster.cluster import Cluster
+from serinus.local.cluster.cluster import Cluster
 
 SECONDS = 30.0
 TOKEN_LASTS = "1h"

@@ -2,7 +2,7 @@
 
 SERINUS_TEST_KUBECONFIG   a cluster of the user's own; SERINUS_TEST_INGRESS, SERINUS_TEST_GATEWAY and
                           SERINUS_TEST_PROMETHEUS then say where those answer
-SERINUS_TEST_CLUSTER      the folder of one that `python -m tests.cluster up` started (`exec` sets it)
+SERINUS_TEST_CLUSTER      the folder of one that `python -m serinus.local.cluster up` started (`exec` sets it)
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ import pytest
 
 from serinus.errors import Refused, SerinusError
 from serinus.local.child import tail, tied
+from serinus.local.cluster import namespace
+from serinus.local.cluster.cluster import FOREIGN, RUNNING, Cluster, read
+from serinus.local.cluster.programs import CONTOUR, KUBERNETES
+from serinus.local.cluster.toolchain import ROOT
 from serinus.stores.process import identity_of
-from tests.cluster import mending, namespace
+from tests.cluster import mending
 from tests.cluster.access import Access
-from tests.cluster.cluster import Cluster, read
-from tests.cluster.programs import CONTOUR, KUBERNETES
-from tests.cluster.toolchain import ROOT
 
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.02
-FOREIGN = "SERINUS_TEST_KUBECONFIG"
-RUNNING = "SERINUS_TEST_CLUSTER"
 PREFIX = "serinus-cluster-"
 OWNER = re.compile(rf"{PREFIX}(?P<pid>\d+)-(?P<start_time>\d+)-")
 _entered = pytest.StashKey[str]()
@@ -91,7 +90,9 @@ def space(cluster: Cluster) -> Iterator[Access]:
 def _started() -> Iterator[Cluster]:
     lacking = [one.name for one in (KUBERNETES, CONTOUR) if not one.home.exists()]
     if lacking:
-        pytest.fail(f"{' and '.join(lacking)} must be built first: `python -m tests.cluster build`", pytrace=False)
+        pytest.fail(
+            f"{' and '.join(lacking)} must be built first: `python -m serinus.local.cluster build`", pytrace=False
+        )
     folder = new_folder()
     process, found = launch(folder, "--inside")
     try:
@@ -120,7 +121,7 @@ def new_folder() -> Path:
 
 def launch(folder: Path, *flags: str) -> tuple[subprocess.Popen[bytes], Cluster]:
     """A cluster as a child, once it is ready; it dies with this process."""
-    words = (sys.executable, "-m", "tests.cluster", "up", *flags, "--folder", str(folder))
+    words = (sys.executable, "-m", "serinus.local.cluster", "up", *flags, "--folder", str(folder))
     output = folder / "up.log"
     with output.open("wb") as log:
         process = subprocess.Popen(tied(words), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 import httpx
 
 from serinus.errors import Unavailable
+from serinus.local.cluster.cluster import Cluster
+from serinus.local.cluster.objects import STANDING_HOST
 from tests.cluster.access import Access
-from tests.cluster.cluster import Cluster
-from tests.cluster.objects import STANDING_HOST
 
 WATCHED = ("etcd", "kube-apiserver")
 WATCHING = ("kube-controller-manager", "kube-scheduler", "contour", "envoy")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import discovery
+from serinus.local.cluster import discovery
 
 
 def pod(

@@ -12,10 +12,10 @@ import pytest
 
 from serinus.errors import Refused, Unavailable
 from serinus.local.child import Command, registered
+from serinus.local.cluster.cluster import HELD, PIDS, Cluster
+from serinus.local.cluster.keeping import Keep, kept
+from serinus.local.cluster.readiness import BAD_START_DEATHS, until
 from serinus.stores.process import identity_of
-from tests.cluster.cluster import HELD, PIDS, Cluster
-from tests.cluster.keeping import Keep, kept
-from tests.cluster.readiness import BAD_START_DEATHS, until
 
 SECONDS = 20.0
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import namespace
-from tests.cluster.toolchain import ROOT
+from serinus.local.cluster import namespace
+from serinus.local.cluster.toolchain import ROOT
 
 LOOK = """
 import socket
-from tests.cluster import namespace
+from serinus.local.cluster import namespace
 namespace.enter()
 for address in ("10.244.7.9", "127.0.0.1"):
     with socket.create_server((address, 80)) as server, socket.create_connection((address, 80), timeout=5):
@@ -41,10 +41,10 @@ def test_every_pod_address_is_local_and_nothing_leaves() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay its rights down like this")
 def test_somebody_without_rights_is_told_what_to_do() -> None:
     without = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-    code = "from tests.cluster import namespace; print(namespace.mighty()); namespace.enter()"
+    code = "from serinus.local.cluster import namespace; print(namespace.mighty()); namespace.enter()"
     done = run(*without, "--", sys.executable, "-c", code)
     assert done.stdout == "False\n"
-    assert "python -m tests.cluster run" in done.stderr
+    assert "python -m serinus.local.cluster run" in done.stderr
 
 
 @pytest.mark.parametrize(("lacks", "package"), [("ip", "iproute2"), ("unshare", "util-linux")])

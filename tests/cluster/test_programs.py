@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from serinus.errors import Refused
-from tests.cluster import programs, toolchain
-from tests.cluster.programs import SETS, TOOLS, ToolSet, program
+from serinus.local.cluster import programs, toolchain
+from serinus.local.cluster.programs import SETS, TOOLS, ToolSet, program
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_program_that_is_not_built_says_how_to_build_it(empty_cache: Path) -> None:
-    with pytest.raises(Refused, match=r"kubectl has not been built: `python -m tests.cluster build` does it"):
+    with pytest.raises(Refused, match=r"kubectl has not been built: `python -m serinus.local.cluster build` does it"):
         program("kubectl")
 
 

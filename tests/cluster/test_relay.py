@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cluster import relay
-from tests.cluster.cluster import Cluster
+from serinus.local.cluster import relay
+from serinus.local.cluster.cluster import Cluster
 
 
 @pytest.fixture

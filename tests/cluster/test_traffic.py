@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from serinus.local.cluster.cluster import Cluster, read
+from serinus.local.cluster.relay import outside
 from tests.cluster.access import Access
-from tests.cluster.cluster import Cluster, read
-from tests.cluster.relay import outside
 
 REQUESTS = 300
 SECONDS = 30.0

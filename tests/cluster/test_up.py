@@ -16,13 +16,13 @@ import httpx
 import pytest
 
 from serinus.errors import Refused, Unavailable
+from serinus.local.cluster.cluster import Cluster
+from serinus.local.cluster.toolchain import ROOT
+from serinus.local.cluster.up import up
 from serinus.stores.process import identity_of
 from tests.cluster import mending
 from tests.cluster.access import Access
-from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import launch, new_folder
-from tests.cluster.toolchain import ROOT
-from tests.cluster.up import up
 
 PARTS = {
     "contour",
@@ -117,7 +117,7 @@ def test_a_frozen_part_says_nothing(own_cluster: Cluster) -> None:
 
 
 def test_a_second_one_in_the_same_folder_is_refused_and_harms_nothing(own_cluster: Cluster, space: Access) -> None:
-    words = (sys.executable, "-m", "tests.cluster", "up", "--inside", "--folder", str(own_cluster.folder))
+    words = (sys.executable, "-m", "serinus.local.cluster", "up", "--inside", "--folder", str(own_cluster.folder))
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"cluster: a cluster runs in {own_cluster.folder} already")

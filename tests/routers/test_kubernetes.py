@@ -16,11 +16,11 @@ from serinus.clock import SystemClock
 from serinus.errors import Conflict, Refused, Unavailable
 from serinus.kube.client import Kube, connect
 from serinus.kube.names import RELEASE
+from serinus.local.cluster.cluster import Cluster
 from serinus.moves.close import close_once
 from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING, Weight
 from tests.cluster.access import Access
-from tests.cluster.cluster import Cluster
 from tests.routers.on_kubernetes import FORMS, Front, a_front, answerers
 from tests.routers.running import until
 

@@ -13,11 +13,11 @@ from serinus.errors import Conflict, Refused
 from serinus.kube import canary_service
 from serinus.kube.names import FOUND, canary_name
 from serinus.kube.template import Template
+from serinus.local.cluster.cluster import Cluster
+from serinus.local.cluster.node.images import retag
 from serinus.ports import Side
 from serinus.release.record import Note
 from tests.cluster.access import Access
-from tests.cluster.cluster import Cluster
-from tests.cluster.node.images import retag
 from tests.workloads.on_kubernetes import CONTAINER, Shop, a_deployment, a_service, a_shop
 
 pytestmark = pytest.mark.cluster

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.node import volumes
-from tests.cluster.node.builders import SHOP, a_pod
-from tests.cluster.node.command import owner, prepared
-from tests.cluster.node.environment import (
+from serinus.local.cluster.node import volumes
+from serinus.local.cluster.node.command import owner, prepared
+from serinus.local.cluster.node.environment import (
     CreateContainerConfigError,
     FailedMount,
     decoded,
@@ -23,7 +22,8 @@ from tests.cluster.node.environment import (
     sources_of_environment,
     sources_of_volumes,
 )
-from tests.cluster.node.images import pull
+from serinus.local.cluster.node.images import pull
+from tests.cluster.node.builders import SHOP, a_pod
 
 IP = "10.244.0.7"
 SOURCES = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.node.images import COMMANDS, ErrImagePull, InvalidImageName, pull, read_retagged, retag
+from serinus.local.cluster.node.images import COMMANDS, ErrImagePull, InvalidImageName, pull, read_retagged, retag
 
 
 @pytest.mark.parametrize("repository", ["shop", "ghcr.io/acme/shop", "localhost:5000/a/b_c/checkout-api"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.node.logs import lines, which
-from tests.cluster.node.status import Container, Running, Terminated, Waiting
+from serinus.local.cluster.node.logs import lines, which
+from serinus.local.cluster.node.status import Container, Running, Terminated, Waiting
 
 END = Terminated(1, "Error", "", "")
 FIRST = Container(Running(""))

@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from serinus.errors import Unavailable
+from serinus.local.cluster.cluster import Cluster
+from serinus.local.cluster.node.images import retag
 from serinus.local.fault import NONE, Fault, write_fault
 from serinus.stores.process import identity_of
 from tests.cluster.access import Access
-from tests.cluster.cluster import Cluster
-from tests.cluster.node.images import retag
 
 SECONDS = 30.0
 PORTS = [{"name": "http", "containerPort": 8080}]

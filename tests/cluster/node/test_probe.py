@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from serinus.local.cluster.node.probe import Probe, Tally, Where, ask, counted, probe_of
 from tests.cluster.node.builders import SHOP
-from tests.cluster.node.probe import Probe, Tally, Where, ask, counted, probe_of
 
 
 def verdicts(answers: str, says: bool, to_succeed: int = 1, to_fail: int = 3) -> str:

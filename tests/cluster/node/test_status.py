@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.node.builders import SHOP, a_pod
-from tests.cluster.node.status import (
+from serinus.local.cluster.node.status import (
     CREATING,
     INITIALIZING,
     Container,
@@ -19,6 +18,7 @@ from tests.cluster.node.status import (
     resumed,
     status,
 )
+from tests.cluster.node.builders import SHOP, a_pod
 
 EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"
 UP = Container(Running(EARLIER), "shop@sha256:1", "process://1", started=True, ready=True)
