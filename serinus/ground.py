@@ -1,17 +1,19 @@
-"""Where are there services to be guarded: on the local platform, or in a namespace of a cluster? Opens a guard for each.
+"""Where are there services: on the local platform, or in a namespace of a cluster? Opens a guard for each.
 
 What a guard does is `serinus.moves.look`.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from serinus import wiring
+from serinus.adapters import KUBERNETES as ON_CLUSTER
 from serinus.errors import PolicyError, Refused
 from serinus.moves.engine import KUBERNETES, LOCAL, Timing
 from serinus.moves.look import Guard
@@ -22,6 +24,9 @@ from serinus.stores import process
 
 if TYPE_CHECKING:
     from serinus.kube.client import Kube
+
+
+log = logging.getLogger("serinus.ground")
 
 
 class Ground(Protocol):
@@ -37,6 +42,10 @@ class Ground(Protocol):
 
     async def services(self) -> frozenset[str]:
         """Those that there are now."""
+        ...
+
+    async def target(self, service: str) -> Target | None:
+        """Where its objects are; None where nobody here knows of it."""
         ...
 
     def guards(self) -> AbstractAsyncContextManager[dict[str, Guard]]:
@@ -57,6 +66,13 @@ class Here:
 
     async def services(self) -> frozenset[str]:
         return frozenset(wiring.services(self.folders))
+
+    async def target(self, service: str) -> Target | None:
+        """On this platform, else where its own policy says that it is on Kubernetes."""
+        if service in wiring.services(self.folders):
+            return wiring.LOCAL
+        target = wiring.target_of(service, self.folders)
+        return target if target.workload == ON_CLUSTER else None
 
     def guards(self) -> AbstractAsyncContextManager[dict[str, Guard]]:
         return wiring.guards(self.folders)
@@ -81,15 +97,24 @@ class There:
         return f"the releases of namespace {self.namespace or '(our own)'}"
 
     async def services(self) -> frozenset[str]:
-        async with self._connected() as kube:
+        async with self.connected() as kube:
             return frozenset(await _recorded(kube))
+
+    async def target(self, service: str) -> Target | None:
+        """As its record has it, for whoever has no policy; else as its policy says, where that is about this namespace.
+
+        Raises:
+            Refused: there is a record that cannot be read, and no policy
+        """
+        async with self.connected() as kube:
+            return await self._target(kube, service)
 
     @asynccontextmanager
     async def guards(self) -> AsyncIterator[dict[str, Guard]]:
         """A process elsewhere proves nothing of itself: only silence tells that an owner is gone."""
         async with AsyncExitStack() as stack:
-            async with self._connected() as kube:
-                targets = {service: await self._target(kube, service) for service in await _recorded(kube)}
+            async with self.connected() as kube:
+                targets = {service: await self._guarded(kube, service) for service in await _recorded(kube)}
             opened: dict[str, Guard] = {}
             for service, target in targets.items():
                 ports = await stack.enter_async_context(wiring.open_ports(service, self.folders, target=target))
@@ -98,7 +123,8 @@ class There:
             yield opened
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Kube]:
+    async def connected(self) -> AsyncIterator[Kube]:
+        """Its API server."""
         from serinus.kube.client import connect
 
         kube = await connect(context=self.context, namespace=self.namespace)
@@ -107,17 +133,44 @@ class There:
         finally:
             await kube.aclose()
 
-    async def _target(self, kube: Kube, service: str) -> Target:
-        """Where its release is; of a record that cannot be read, where its policy says."""
+    async def _guarded(self, kube: Kube, service: str) -> Target:
+        """One that cannot be found must not keep the others from being guarded; it is said each time."""
+        try:
+            return await self._target(kube, service) or wiring.LOCAL
+        except Refused as cause:
+            log.error("%s is not guarded: %s", service, cause)
+            return wiring.LOCAL
+
+    async def _target(self, kube: Kube, service: str) -> Target | None:
         from serinus.ledgers.kubernetes import KubernetesLedger
 
-        with suppress(Refused):
+        unread = ""
+        try:
             kept = await KubernetesLedger(kube, service).read()
             if kept and isinstance(kept.record, Record):
-                return kept.record.plan.target
-        with suppress(PolicyError):
-            return wiring.target_of(service, self.folders)
-        return wiring.LOCAL
+                return self._from_here(kube, kept.record.plan.target)
+            if kept:
+                unread = f"the record of {service} has schema {kept.record.schema}"
+        except Refused as cause:
+            unread = str(cause)
+        planned = _planned(service, self.folders)
+        if planned.workload == ON_CLUSTER and planned.workload_options["namespace"] == kube.namespace:
+            return self._from_here(kube, planned)
+        if unread:
+            raise Refused(f"{unread}; where its route is would be known from its policy, and none is deployed here")
+        return None
+
+    def _from_here(self, kube: Kube, target: Target) -> Target:
+        """The same objects, reached as we reach them: a context is a name in the kubeconfig of whoever wrote it."""
+        options = {key: value for key, value in target.workload_options.items() if key != "context"}
+        reached = {"namespace": kube.namespace} | ({"context": self.context} if self.context else {})
+        return replace(target, workload_options={**options, **reached})
+
+
+def _planned(service: str, folders: Folders) -> Target:
+    with suppress(PolicyError):
+        return wiring.target_of(service, folders)
+    return wiring.LOCAL
 
 
 async def _recorded(kube: Kube) -> list[str]:

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from serinus import adapters
@@ -55,8 +54,8 @@ class Run:
     engine: Engine | None = None
 
     @property
-    def evidence(self) -> Path:
-        return self.folders.evidence / f"{self.release}.log"
+    def evidence(self) -> str:
+        return evidence_of(self.plan.target, self.folders, self.release)
 
     @property
     def timing(self) -> Timing:
@@ -182,10 +181,16 @@ async def open_ports(
 
 
 @asynccontextmanager
-async def open_to_ask(service: str, folders: Folders) -> AsyncIterator[Ports]:
-    """Record, route and workload of a service, for who looks at a release or asks something of it: no metrics, no notices."""
+async def open_to_ask(service: str, folders: Folders, target: Target | None = None) -> AsyncIterator[Ports]:
+    """Record, route and workload of a service, for who looks at a release or asks something of it: no metrics, no notices.
+
+    Args:
+        target: where it is, for who knows; else as `target_of` says
+    """
     async with AsyncExitStack() as stack:
-        router, workload, ledger = await adapters.platform(stack, service, folders, target_of(service, folders))
+        router, workload, ledger = await adapters.platform(
+            stack, service, folders, target or target_of(service, folders)
+        )
         yield Ports(router, workload, AbsentMetrics("nobody asked for them"), ledger, LogNotifier(), SystemClock())
 
 
@@ -205,6 +210,14 @@ def target_of(service: str, folders: Folders) -> Target:
     except PolicyError:
         return LOCAL
     return target(read(file).content)
+
+
+def evidence_of(target: Target, folders: Folders, release: str) -> str:
+    """Where the lines of a release lie, for people: the file here where there is one, else the objects that hold them."""
+    file = folders.evidence / f"{release}.log"
+    if target.workload != KUBERNETES or file.is_file():
+        return str(file)
+    return f"ConfigMaps serinus-{release}-* in namespace {target.workload_options['namespace']}"
 
 
 def timing(target: Target) -> Timing:

@@ -110,11 +110,16 @@ def report(record: Record, verdict: Verdict | None, evidence: str, silent_second
             *_weights(record.tally.weights),
             "## Evidence",
             "",
-            f"`{evidence}`, {head.n} lines; the last has the hash `{head.hash}`. Check: `serinus evidence verify {record.release}`",
+            f"`{evidence}`, {head.n} lines; the last has the hash `{head.hash}`. Check: `{_verifying(record)}`",
             "",
             f"Release `{record.release}`, token {record.token}.",
         ]
     )
+
+
+def _verifying(record: Record) -> str:
+    namespace = record.plan.target.workload_options.get("namespace")
+    return f"serinus evidence verify {record.release}" + (f" --namespace {namespace}" if namespace else "")
 
 
 def refusal(service: str, version: str, problems: Sequence[str]) -> str:

@@ -74,7 +74,7 @@ class Show:
         if engine is None:
             return
         self.moving()
-        text = report(engine.record, engine.verdict, str(self._run.evidence), self.books.silent_seconds)
+        text = report(engine.record, engine.verdict, self._run.evidence, self.books.silent_seconds)
         head = f"{engine.record.state}, evidence {engine.record.head.n} lines, {engine.record.head.hash[:12]}"
         self.books.card(f"{self._slug}-report", "markdown", text, head)
         last = {"state": str(engine.record.state), "head": engine.record.head.hash}

@@ -84,7 +84,14 @@ _add(
     promote=ask.promote,
 )
 _add(PROVING, check=check.check, plan=plan.plan, doctor=doctor.doctor)
-_group(PROVING, "evidence", "What a release saw, decided and did.", show=evidence.show, verify=evidence.verify)
+_group(
+    PROVING,
+    "evidence",
+    "What a release saw, decided and did.",
+    show=evidence.show,
+    verify=evidence.verify,
+    pull=evidence.pull,
+)
 _add(PLATFORM, demo=demo.demo, guard=guard.guard)
 _group(
     PLATFORM,

@@ -13,42 +13,64 @@ import typer
 
 from serinus.cli.exit_code import Code
 from serinus.cli.failure import Usage
-from serinus.cli.status import known
+from serinus.cli.place import Context, Namespace
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, Service, Why, verb
 
 if TYPE_CHECKING:
     from serinus.ports import Kept, Ports
+    from serinus.release.plan import Target
     from serinus.release.record import Foreign, Record, Verb
     from serinus.settings import Folders
 
 
 @verb
-async def abort(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
+async def abort(
+    context: typer.Context,
+    service: Service,
+    why: Why = "",
+    namespace: Namespace = "",
+    kube_context: Context = "",
+    as_json: Json = False,
+) -> Code:
     """End the live release: all traffic to stable now."""
-    from serinus.settings import Folders
     from serinus.wiring import open_to_ask
 
-    folders = Folders.resolve()
-    known(service, folders)
-    async with open_to_ask(service, folders) as ports:
-        return await _abort(Terminal(as_json), ports, service, why)
+    folders, target = await _where(service, namespace, kube_context)
+    async with open_to_ask(service, folders, target) as ports:
+        return await _abort(Terminal(as_json), ports, target, service, why)
 
 
 @verb
-async def pause(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
+async def pause(
+    context: typer.Context,
+    service: Service,
+    why: Why = "",
+    namespace: Namespace = "",
+    kube_context: Context = "",
+    as_json: Json = False,
+) -> Code:
     """Keep weight and checks; the soak stands still."""
     from serinus.release.record import Verb
 
-    return await _ask(Terminal(as_json), service, Verb.PAUSE, why)
+    where = await _where(service, namespace, kube_context)
+    return await _ask(Terminal(as_json), where, service, Verb.PAUSE, why)
 
 
 @verb
-async def resume(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
+async def resume(
+    context: typer.Context,
+    service: Service,
+    why: Why = "",
+    namespace: Namespace = "",
+    kube_context: Context = "",
+    as_json: Json = False,
+) -> Code:
     """End a pause."""
     from serinus.release.record import Verb
 
-    return await _ask(Terminal(as_json), service, Verb.RESUME, why)
+    where = await _where(service, namespace, kube_context)
+    return await _ask(Terminal(as_json), where, service, Verb.RESUME, why)
 
 
 @verb
@@ -59,6 +81,8 @@ async def promote(
         bool, typer.Option("--despite-gate", help="Also where a gate holds or fails; needs --why.")
     ] = False,
     why: Why = "",
+    namespace: Namespace = "",
+    kube_context: Context = "",
     as_json: Json = False,
 ) -> Code:
     """Skip the remaining phases at the next check that passes."""
@@ -66,23 +90,38 @@ async def promote(
 
     if despite_gate and not why.strip():
         raise Usage('promoting despite a gate needs a reason: --why "..."; it is kept in the evidence.')
-    return await _ask(Terminal(as_json), service, Verb.PROMOTE, why, despite_gate)
+    where = await _where(service, namespace, kube_context)
+    return await _ask(Terminal(as_json), where, service, Verb.PROMOTE, why, despite_gate)
 
 
 @verb
-async def rollback(context: typer.Context, service: Service, why: Why = "", as_json: Json = False) -> Code:
+async def rollback(
+    context: typer.Context,
+    service: Service,
+    why: Why = "",
+    namespace: Namespace = "",
+    kube_context: Context = "",
+    as_json: Json = False,
+) -> Code:
     """Take back the newest release, promoted or not."""
-    from serinus.settings import Folders
     from serinus.wiring import open_ports
 
-    out, folders = Terminal(as_json), Folders.resolve()
-    known(service, folders)
-    async with open_ports(service, folders) as ports:
+    out = Terminal(as_json)
+    folders, target = await _where(service, namespace, kube_context)
+    async with open_ports(service, folders, target=target) as ports:
         kept = await ports.ledger.read()
         if kept is not None and not kept.record.ended:
-            return await _abort(out, ports, service, why)
+            return await _abort(out, ports, target, service, why)
         _undoable(kept)
-        return await _undo(out, ports, folders, why)
+        return await _undo(out, ports, folders, target, why)
+
+
+async def _where(service: str, namespace: str, context: str) -> tuple[Folders, Target]:
+    from serinus.cli.place import meant
+    from serinus.settings import Folders
+
+    folders = Folders.resolve()
+    return folders, (await meant(service, folders, namespace, context))[service]
 
 
 def _undoable(kept: Kept | None) -> None:
@@ -104,14 +143,13 @@ def _undoable(kept: Kept | None) -> None:
         raise PreflightError((Finding(what, f"service {service}", mend),))
 
 
-async def _ask(out: Terminal, service: str, wanted: Verb, why: str, despite_gate: bool = False) -> Code:
+async def _ask(
+    out: Terminal, where: tuple[Folders, Target], service: str, wanted: Verb, why: str, despite_gate: bool = False
+) -> Code:
     from serinus.moves.ask import ask, new_ask
-    from serinus.settings import Folders
     from serinus.wiring import open_to_ask
 
-    folders = Folders.resolve()
-    known(service, folders)
-    async with open_to_ask(service, folders) as ports:
+    async with open_to_ask(service, *where) as ports:
         so = _already(await _needs_live(ports, service), wanted)
         if so:
             out.result({"service": service, "asked": None, "already": so}, f"{service} is {so}: nothing was asked.")
@@ -122,13 +160,14 @@ async def _ask(out: Terminal, service: str, wanted: Verb, why: str, despite_gate
     return Code.DONE
 
 
-async def _abort(out: Terminal, ports: Ports, service: str, why: str) -> Code:
+async def _abort(out: Terminal, ports: Ports, target: Target, service: str, why: str) -> Code:
     """Close the route, ask the owner to end the release; done when the release has ended or its owner is slow to."""
     from serinus.moves.ask import abort
+    from serinus.wiring import timing
 
     if (await ports.router.read()).mark is None:
         await _needs_live(ports, service)
-    closed = await abort(ports, who(), why)
+    closed = await abort(ports, who(), why, timing=timing(target))
     if closed is None:
         said = "stable is being changed: its owner puts the previous version back, then the traffic"
     else:
@@ -139,19 +178,22 @@ async def _abort(out: Terminal, ports: Ports, service: str, why: str) -> Code:
     return Code.DONE
 
 
-async def _undo(out: Terminal, ports: Ports, folders: Folders, why: str) -> Code:
+async def _undo(out: Terminal, ports: Ports, folders: Folders, target: Target, why: str) -> Code:
     """Own the promoted release again and undo it, here, while its moments are shown."""
-    from serinus.cli.follow import beside
+    from serinus.cli.brought import bring
+    from serinus.cli.follow import beside, pace
     from serinus.cli.live import View
     from serinus.moves.roll_back import roll_back
     from serinus.moves.summary import summary
     from serinus.moves.take_over import reopen
     from serinus.stores import process
+    from serinus.wiring import timing
 
-    engine, action = await reopen(ports, process.owner(), who(), why)
+    engine, action = await reopen(ports, process.owner(), who(), why, timing(target))
     with View(out) as view:
-        await beside(roll_back(engine, action), ports, view.show, lambda record: record.release == engine.release)
-    ended = summary(engine.record, str(folders.evidence / f"{engine.release}.log"))
+        ours, every = lambda record: record.release == engine.release, pace(target)
+        await beside(roll_back(engine, action), ports, view.show, ours, every)
+    ended = summary(engine.record, await bring(ports, target, folders, engine.record))
     out.emit(ended)
     undone = engine.record.ended
     out.say(f"{engine.plan.service} runs {engine.record.previous.version} again.", "good" if undone else "bad")

@@ -11,14 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from serinus.adapters import KUBERNETES
 from serinus.cli.glance import Glance, glance
 from serinus.errors import PlatformError
 from serinus.ports import Ports, Route
+from serinus.release.plan import Target
 from serinus.release.record import Foreign, Record
 
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.2
+AFAR_SECONDS = 5.0
+"""Between two looks at a cluster: each is three questions to an API server that others need too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,11 @@ async def look(ports: Ports) -> Seen:
         return Seen(record, route, trouble=f"the router does not say what it serves by: {cause}")
 
 
+def pace(target: Target) -> float:
+    """Seconds between two looks there."""
+    return AFAR_SECONDS if target.workload == KUBERNETES else LOOK_SECONDS
+
+
 Wanted = Callable[[Record], bool]
 
 
@@ -81,19 +90,23 @@ async def moments(
 
 
 async def beside(
-    work: Awaitable[T], ports: Ports, show: Callable[[Glance], None], wanted: Wanted = lambda record: True
+    work: Awaitable[T],
+    ports: Ports,
+    show: Callable[[Glance], None],
+    wanted: Wanted = lambda record: True,
+    every_seconds: float = LOOK_SECONDS,
 ) -> T:
     """Do `work` while the release's moments are shown, its last one too."""
 
     async def follow() -> None:
-        async for moment in moments(ports, wanted):
+        async for moment in moments(ports, wanted, every_seconds):
             show(moment)
 
     watching = asyncio.create_task(follow())
     try:
         result = await work
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(watching), 5 * LOOK_SECONDS)
+            await asyncio.wait_for(asyncio.shield(watching), every_seconds + 4 * LOOK_SECONDS)
         return result
     finally:
         watching.cancel()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
     from flows.start import Created
-    from serinus.ports import Ports
+    from serinus.release.plan import Target
+    from serinus.release.record import Record
     from serinus.settings import Folders
 
 HISTORY_SECONDS = 5.0
@@ -59,7 +60,7 @@ async def release(
     from serinus.settings import Folders
 
     out, folders = Terminal(as_json), Folders.resolve()
-    sent = _sound(service, version, policy)
+    sent, target = _sound(service, version, policy)
     out.say(f"asking the Prefect server to begin {service} {version}; Ctrl-C takes it back", "dim")
     making: asyncio.Future[Created] | None = None
     try:
@@ -73,7 +74,7 @@ async def release(
             run = await asyncio.shield(making)
             if submit:
                 return await _submitted(out, folders, run)
-            ended = await _followed(out, folders, service, run)
+            ended = await _followed(out, folders, service, target, run)
             out.emit(ended)
             await _history(out, BY_OUTCOME[ended["outcome"]])
     except (asyncio.CancelledError, KeyboardInterrupt) as cause:  # Ctrl-C before `_followed` takes it for itself
@@ -137,8 +138,8 @@ async def _history(out: Terminal, code: Code) -> None:
         os._exit(code)
 
 
-def _sound(service: str, version: str, policy: Path | None) -> Mapping[str, Any] | None:
-    """The policy to send, known to be sound before anything is asked of anybody; None: the deployed one.
+def _sound(service: str, version: str, policy: Path | None) -> tuple[Mapping[str, Any] | None, Target]:
+    """The policy to send, known to be sound before anything is asked of anybody (None: the deployed one), and where it releases.
 
     Raises:
         PolicyError, Usage: it is not, or it is another service's
@@ -149,16 +150,17 @@ def _sound(service: str, version: str, policy: Path | None) -> Mapping[str, Any]
     planned = to_plan(sound, version)
     if planned.service != service:
         raise Usage(f"{policy} is the policy of {planned.service}, not of {service}.")
-    return sound.given if policy else None
+    return sound.given if policy else None, planned.target
 
 
-async def _followed(out: Terminal, folders: Folders, service: str, run: Created) -> dict[str, Any]:
+async def _followed(out: Terminal, folders: Folders, service: str, target: Target, run: Created) -> dict[str, Any]:
     """Run it here, or where the same key made it before, wait for its end; shown meanwhile. Returns the summary."""
     import asyncio
 
     from prefect.states import Failed
 
-    from serinus.cli.follow import beside
+    from serinus.cli.brought import bring
+    from serinus.cli.follow import beside, pace
     from serinus.cli.interrupt import interruptible
     from serinus.cli.live import View
     from serinus.cli.server import quiet
@@ -170,16 +172,20 @@ async def _followed(out: Terminal, folders: Folders, service: str, run: Created)
     def ours(record: Record) -> bool:
         return name in record.run
 
-    async with open_to_ask(service, folders) as ports:
+    async with open_to_ask(service, folders, target) as ports:
         with View(out) as view, quiet(view.note):
             if not run.ours:
                 view.note(f"the same key made this release before: {run.url}")
             async with interruptible(out, view.note, ports, ours) as until:
                 try:
-                    state = await beside(until(_end(run)), ports, view.show, ours)
+                    state = await beside(until(_end(run)), ports, view.show, ours, pace(target))
                 except asyncio.CancelledError:
                     state = Failed(name="Refused", message=NOTHING)
-        return await _summary(out, folders, ports, run, state)
+        kept = await ports.ledger.read()
+        record = kept.record if kept else None
+        if isinstance(record, Record) and ours(record):
+            return _of_record(out, record, await bring(ports, target, folders, record), state)
+        return _of_run(out, run, state)
 
 
 async def _end(run: Created) -> State[Any]:
@@ -200,22 +206,23 @@ async def _end(run: Created) -> State[Any]:
         await asyncio.sleep(1.0)
 
 
-async def _summary(out: Terminal, folders: Folders, ports: Ports, run: Created, state: State[Any]) -> dict[str, Any]:
-    """The record's word where it is this run's, else the state's."""
+def _of_record(out: Terminal, record: Record, evidence: str, state: State[Any]) -> dict[str, Any]:
+    """The record's word, where it is this run's."""
     from serinus.moves.summary import summary
-    from serinus.release.record import Record
 
-    kept = await ports.ledger.read()
-    record = kept.record if kept else None
-    if isinstance(record, Record) and str(run.run.id) in record.run:
-        said = summary(record, str(folders.evidence / f"{record.release}.log"))
-        if state.name == "Fenced":
-            said["outcome"] = "fenced"
-    else:
-        outcome = ENDED.get(state.name or "", "promoted" if state.name == "Promoted" else "rolled back")
-        asked = run.run.parameters
-        said = {"service": asked["service"], "version": asked["version"], "outcome": outcome, "run": run.url}
-        said["reason"] = {"why": state.message or ""}
+    said = summary(record, evidence)
+    if state.name == "Fenced":
+        said["outcome"] = "fenced"
+    _tell(out, said)
+    return said
+
+
+def _of_run(out: Terminal, run: Created, state: State[Any]) -> dict[str, Any]:
+    """The run's state, where the record is another's or was not written at all."""
+    outcome = ENDED.get(state.name or "", "promoted" if state.name == "Promoted" else "rolled back")
+    asked = run.run.parameters
+    said = {"service": asked["service"], "version": asked["version"], "outcome": outcome, "run": run.url}
+    said["reason"] = {"why": state.message or ""}
     _tell(out, said)
     return said
 

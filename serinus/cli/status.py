@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from serinus.cli.exit_code import Code
-from serinus.cli.failure import Usage
+from serinus.cli.place import Context, Namespace
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, verb
 
 if TYPE_CHECKING:
     from serinus.cli.follow import Seen
     from serinus.ports import Ports, Side
-    from serinus.settings import Folders
 
 Arms: TypeAlias = "tuple[Side | None, Side | None]"
 """Stable and canary; None where there is none, or nobody says."""
@@ -27,47 +26,29 @@ Arms: TypeAlias = "tuple[Side | None, Side | None]"
 async def status(
     context: typer.Context,
     service: Annotated[str, typer.Argument(help="The service; without one, all.")] = "",
+    namespace: Namespace = "",
+    kube_context: Context = "",
     as_json: Json = False,
 ) -> Code:
     """Show what serves now, and where the release stands."""
     from serinus.cli.follow import look
+    from serinus.cli.place import meant
     from serinus.local.platform import read_platform
     from serinus.settings import Folders
-    from serinus.wiring import open_to_ask
+    from serinus.wiring import LOCAL, open_to_ask
 
     out, folders = Terminal(as_json), Folders.resolve()
-    found, names = [], known(service, folders)
-    local = any(folders.service(name).exists() for name in names)
+    found, services = [], await meant(service, folders, namespace, kube_context)
+    local = LOCAL in services.values()
     if stopped := local and read_platform(folders) is None:
         out.say(f"The platform in {folders.state} is stopped: nothing serves; `serinus local up` starts it.", "warn")
-    for name in names:
-        async with open_to_ask(name, folders) as ports:
+    for name, target in services.items():
+        async with open_to_ask(name, folders, target) as ports:
             seen, arms = await look(ports), await _arms(ports)
         found.append({**described(name, seen, arms), "platform": "stopped" if stopped else "running"})
         told(out, name, seen, arms, stopped)
     out.emit(found[0] if service else {"services": found})
     return Code.UNEXPECTED if any(entry["trouble"] for entry in found) else Code.DONE
-
-
-def known(service: str, folders: Folders) -> list[str]:
-    """The services that are meant: this one, or all.
-
-    Raises:
-        Usage: there is no such service, or none at all
-    """
-    from serinus.adapters import KUBERNETES
-    from serinus.wiring import services, target_of
-
-    names = list(services(folders))
-    if service and service not in names and target_of(service, folders).workload == KUBERNETES:
-        return [service]
-    if not names:
-        raise Usage(
-            f"{folders.state} knows no service. `serinus local up` starts a platform with one; SERINUS_STATE names another folder."
-        )
-    if service and service not in names:
-        raise Usage(f"{folders.state} knows no service {service}; it knows {', '.join(names)}.")
-    return [service] if service else names
 
 
 async def _arms(ports: Ports) -> Arms:

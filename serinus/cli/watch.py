@@ -5,13 +5,14 @@ Without that server it follows what goes, else tells the last one. It writes not
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serinus.cli.exit_code import BY_OUTCOME, Code
 from serinus.cli.failure import Usage
-from serinus.cli.status import known
+from serinus.cli.place import Context, Namespace
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, Service, verb
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from serinus.cli.queue import Coming
     from serinus.cli.server import Server
     from serinus.ports import Ports
+    from serinus.release.plan import Target
     from serinus.release.record import Record
     from serinus.settings import Folders
 
@@ -33,18 +35,26 @@ Api = Annotated[str, typer.Option("--api", metavar="URL", help="The Prefect serv
 
 
 @verb
-async def watch(context: typer.Context, service: Service, api: Api = "", as_json: Json = False) -> Code:
+async def watch(
+    context: typer.Context,
+    service: Service,
+    api: Api = "",
+    namespace: Namespace = "",
+    kube_context: Context = "",
+    as_json: Json = False,
+) -> Code:
     """Follow a release until it ends. Exit code as of `release`."""
     import asyncio
 
+    from serinus.cli.place import meant
     from serinus.settings import Folders
     from serinus.wiring import open_to_ask
 
     out, folders = Terminal(as_json), Folders.resolve()
-    known(service, folders)
-    async with open_to_ask(service, folders) as ports:
+    target = (await meant(service, folders, namespace, kube_context))[service]
+    async with open_to_ask(service, folders, target) as ports:
         try:
-            ended = await _ended(out, folders, ports, service, api)
+            ended = await _ended(out, Followed(folders, ports, target), service, api)
         except asyncio.CancelledError:
             out.complain(f"{service} is no longer watched; nothing of it was changed.", "warn")
             return Code.GOING
@@ -52,32 +62,42 @@ async def watch(context: typer.Context, service: Service, api: Api = "", as_json
     return BY_OUTCOME[ended["outcome"]]
 
 
-async def _ended(out: Terminal, folders: Folders, ports: Ports, service: str, api: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What is followed, and where it is."""
+
+    folders: Folders
+    ports: Ports
+    target: Target
+
+
+async def _ended(out: Terminal, there: Followed, service: str, api: str) -> dict[str, Any]:
     """The summary of what goes, else of what is queued, else of the last one."""
     from serinus.cli.live import View
 
-    record = await _record(ports, service)
+    record = await _record(there.ports, service)
     if record is None or record.ended:
-        server, run, why = await _queued(folders, service, record, api)
+        server, run, why = await _queued(there.folders, service, record, api)
         if server and run:
-            return await _come(out, folders, ports, server, run)
+            return await _come(out, there, server, run)
         if record is None:
             raise Usage(
                 f"{service} has never had a release, and {why}; `serinus release {service} VERSION` starts one."
             )
         out.say(f"nothing of {service} is going, and {why}; its last release:", "dim")
     with View(out) as view:
-        await _follow(view, ports)
-    return await _summed(folders, ports, service)
+        await _follow(view, there)
+    return await _summed(there, service)
 
 
-async def _summed(folders: Folders, ports: Ports, service: str) -> dict[str, Any]:
+async def _summed(there: Followed, service: str) -> dict[str, Any]:
     from serinus.moves.summary import summary
+    from serinus.wiring import evidence_of
 
-    record = await _record(ports, service)
+    record = await _record(there.ports, service)
     if record is None:
         raise Usage(f"the record of {service} is gone: somebody removed it")
-    return summary(record, str(folders.evidence / f"{record.release}.log"))
+    return summary(record, evidence_of(there.target, there.folders, record.release))
 
 
 async def _record(ports: Ports, service: str) -> Record | None:
@@ -118,21 +138,21 @@ async def _queued(
     return server, run, "nothing of it is queued"
 
 
-async def _come(out: Terminal, folders: Folders, ports: Ports, server: Server, run: Coming) -> dict[str, Any]:
+async def _come(out: Terminal, there: Followed, server: Server, run: Coming) -> dict[str, Any]:
     """Wait for that run's release and follow it; where the run ends without one, say how."""
     from serinus.cli.live import View
 
     with View(out) as view:
-        state = await _awaited(view, ports, server, run)
+        state = await _awaited(view, there, server, run)
     if state is None:
-        return await _summed(folders, ports, run.service)
+        return await _summed(there, run.service)
     told = f"{run.name} ended without a release: {state.name}" + (f": {state.message}" if state.message else "")
     out.complain(told)
     outcome = OUTCOMES.get(state.name or "", "refused")
     return {"service": run.service, "outcome": outcome, "run": run.id, "reason": {"why": told}}
 
 
-async def _awaited(view: View, ports: Ports, server: Server, run: Coming) -> State | None:
+async def _awaited(view: View, there: Followed, server: Server, run: Coming) -> State | None:
     """Follow the release of that run, from its first record on; the run's last state where it ended without one."""
     import asyncio
 
@@ -142,11 +162,11 @@ async def _awaited(view: View, ports: Ports, server: Server, run: Coming) -> Sta
         return run.id in record.run
 
     with connected(server):
-        following = asyncio.create_task(_follow(view, ports, ours))
+        following = asyncio.create_task(_follow(view, there, ours))
         ending = asyncio.create_task(_over(view, run))
         try:
             await asyncio.wait({following, ending}, return_when=asyncio.FIRST_COMPLETED)
-            record = await _record(ports, run.service)
+            record = await _record(there.ports, run.service)
             if following.done() or (record is not None and ours(record)):
                 await following
                 return None
@@ -156,10 +176,10 @@ async def _awaited(view: View, ports: Ports, server: Server, run: Coming) -> Sta
             ending.cancel()
 
 
-async def _follow(view: View, ports: Ports, wanted: Any = lambda record: True) -> None:
-    from serinus.cli.follow import moments
+async def _follow(view: View, there: Followed, wanted: Any = lambda record: True) -> None:
+    from serinus.cli.follow import moments, pace
 
-    async for moment in moments(ports, wanted):
+    async for moment in moments(there.ports, wanted, pace(there.target)):
         view.show(moment)
 
 
