@@ -43,11 +43,16 @@ async def platform(
     """What holds route, workload and record of a service; closed with the stack."""
     if target.workload == KUBERNETES:
         from serinus.kube.client import connect
+        from serinus.kube.telling import Telling
+        from serinus.ledgers.told import ToldLedger
 
         options = target.workload_options
         kube = await connect(context=options.get("context", ""), namespace=options["namespace"])
         stack.push_async_callback(kube.aclose)
-        return _on_kubernetes(kube, service, target)
+        router, workload, ledger = _on_kubernetes(kube, service, target)
+        telling = Telling(kube, options["deployment"])
+        stack.push_async_callback(telling.aclose)
+        return router, workload, ToldLedger(ledger, telling)
     here = read_platform(folders)
     router = EnvoyRouter(folders, service, here.envoy_admin if here else None)
     stack.push_async_callback(router.aclose)

@@ -17,7 +17,12 @@ SERVICE = f"{PREFIX}/service"
 RELEASE = f"{PREFIX}/release"
 EVIDENCE = f"{PREFIX}/evidence"
 STATE = f"{PREFIX}/state"
-"""Labels: the service; the release, `shortened` (as an annotation it is whole); on evidence alone the same again; its state."""
+WEIGHT = f"{PREFIX}/weight"
+VERSION = f"{PREFIX}/version"
+"""Labels: the service; the release, `shortened` (as an annotation it is whole); on evidence alone the same again; its state; the
+canary's percent; its version, `shortened`."""
+SHOWN = f"{PREFIX}/shown"
+"""Annotation of a Deployment: token and beat of the record that its labels were made of."""
 WRITE = f"{PREFIX}/write"
 """Annotation of the record: new with every write."""
 

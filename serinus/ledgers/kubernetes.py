@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from serinus.errors import Conflict, Refused, Unavailable
+from serinus.kube import news
 from serinus.kube.client import CONFIG_MAP, Kube
 from serinus.kube.errors import Missing
 from serinus.kube.evidence import Evidence
-from serinus.kube.names import STATE, WRITE, labels, record_name
+from serinus.kube.names import WRITE, labels, record_name
 from serinus.kube.patch import Object, at_version, pointer, put
 from serinus.ports import Kept
 from serinus.release.evidence import Line
@@ -47,7 +48,7 @@ class KubernetesLedger:
         stored = to_json(record).decode()
         # A write that changes nothing would keep its version, and stop nobody who wrote on it.
         notes = {WRITE: secrets.token_hex(4)}
-        said = {**labels(self._service, record.release), STATE: record.state.replace(" ", "-")}
+        said = {**labels(self._service, record.release), **news.labels(record)}
         if seen is None:
             metadata = {"name": self._name, "labels": said, "annotations": notes}
             return self._written(

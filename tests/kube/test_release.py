@@ -115,12 +115,18 @@ async def counted(prometheus: str, namespace: str) -> None:
 
 
 @asynccontextmanager
-async def acquired(space: Access, router: str, version: str, folder: Path) -> AsyncIterator[tuple[Engine, str]]:
-    """The record is ours, by the service account's rights; with the canary's template."""
+async def acquired(
+    space: Access, router: str, version: str, folder: Path, **otherwise: Any
+) -> AsyncIterator[tuple[Engine, str]]:
+    """The record is ours, by the service account's rights; with the canary's template.
+
+    Args:
+        otherwise: keys of the policy
+    """
     account = space.as_account("serinus", folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("serinus.kube.client.KUBE_CONFIG_DEFAULT_LOCATION", str(account.kubeconfig))
-        plan = plan_of("shop", version, policy(space, router, space.cluster.prometheus))
+        plan = plan_of("shop", version, policy(space, router, space.cluster.prometheus) | otherwise)
         folders = Folders.at(folder / "state")
         async with open_ports("shop", folders, plan) as ports:
             run = Run(plan, ports, folders, f"shop-{version}")
