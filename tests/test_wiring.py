@@ -12,7 +12,7 @@ import pytest
 from serinus.adapters import AsPlanned
 from serinus.errors import Refused, Unavailable
 from serinus.ledgers.file import FileLedger
-from serinus.ledgers.kubernetes import KubernetesLedger
+from serinus.ledgers.told import ToldLedger
 from serinus.local.platform import Platform, write_platform
 from serinus.moves.engine import KUBERNETES
 from serinus.release.record import Previous, Record
@@ -75,7 +75,7 @@ async def test_a_deployment_s_release_is_kept_beside_it_and_asks_no_local_platfo
     plan = plan_of("api-gateway", "v2", {**ELSEWHERE, "router": router})
     async with open_ports("api-gateway", folders, plan) as ports:
         assert isinstance(ports.workload, KubernetesWorkload)
-        assert isinstance(ports.ledger, KubernetesLedger)
+        assert isinstance(ports.ledger, ToldLedger)
         assert str(ports.router) == f"{kind} market/api-gateway"
         with pytest.raises(Unavailable, match="get deployments.apps web in namespace market: no connection"):
             await ports.workload.stable()
