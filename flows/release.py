@@ -79,9 +79,8 @@ async def story(run: Run, wait: bool) -> bool:
 
 async def phases(run: Run, wait: bool) -> Moved:
     """Shift, hold, gate, and so on, until a gate says promote, or that the traffic is to be returned."""
-    plan = run.plan
-    moved = await handed(start(plan.version, await own(plan, wait)))
-    for number, phase in enumerate(plan.phases):
+    moved = await handed(start(run.plan.version, await own(run.plan, wait)))
+    for number, phase in enumerate(held().plan.phases):
         if moved.advances:
             weight = str(phase.weight)
             moved = await watch(weight, await handed(shift(weight, number, moved)))

@@ -36,6 +36,8 @@ KUBERNETES = "kubernetes"
 LOCAL_SECONDS, REMOTE_SECONDS = 1.0, 3.0
 """How long one question to the local platform's own Prometheus may take, and to somebody's elsewhere."""
 
+_UNITS = {"s": 1.0, "ms": 0.001}
+
 
 async def platform(
     stack: AsyncExitStack, service: str, folders: Folders, target: Target
@@ -63,10 +65,15 @@ def _on_kubernetes(kube: Kube, service: str, target: Target) -> tuple[Router, Wo
     from serinus.ledgers.kubernetes import KubernetesLedger
     from serinus.routers.contour import contour_router
     from serinus.routers.gateway_api import gateway_api_router
+    from serinus.routers.replicas import ReplicasRouter
     from serinus.workloads.kubernetes import KubernetesWorkload, Named
 
     options, routed = target.workload_options, target.router_options
     known = {field.name: options[field.name] for field in fields(Named) if field.name in options}
+    if target.router == "replicas":
+        alone = KubernetesWorkload(kube, Named(**{**known, "service": ""}))
+        router = ReplicasRouter(kube, service, options["service"], options["deployment"])
+        return router, alone, KubernetesLedger(kube, service)
     workload, ledger = KubernetesWorkload(kube, Named(**known)), KubernetesLedger(kube, service)
     if target.router == "contour":
         return contour_router(kube, routed["proxy"], service, options["service"]), workload, ledger
@@ -103,10 +110,17 @@ def _source(service: str, target: Target) -> Source:
 
     if target.source == "envoy":
         return sources.envoy(service)
-    from serinus.kube.names import canary_name
+    from serinus.kube.names import canary_name, pods
 
-    options, job = target.workload_options, target.telemetry_options.get("job", "envoy")
-    return sources.contour(options["namespace"], options["service"], canary_name(options["service"]), job)
+    options, told = target.workload_options, target.telemetry_options
+    if target.source == "contour":
+        job = told.get("job", "envoy")
+        return sources.contour(options["namespace"], options["service"], canary_name(options["service"]), job)
+    stable = options["deployment"]
+    own = {key.removeprefix("app."): value for key, value in told.items() if key.startswith("app.")}
+    unit = _UNITS[own.pop("unit")]
+    named = sources.Named(**own, unit_seconds=unit)
+    return sources.app(options["namespace"], pods(stable), pods(canary_name(stable)), named, told.get("job", ""))
 
 
 def access(options: Mapping[str, str]) -> Access:

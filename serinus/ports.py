@@ -27,12 +27,14 @@ class Route:
         mark: None where no release has one
         version: of the object, opaque; a write's precondition
         original: the route's part as it was before any release, opaque; put back by `Router.restore`
+        beside: stable's instances, where the weight is the canary's number of instances beside them; None: any weight can be had
     """
 
     weight: Weight
     mark: Mark | None
     version: str
     original: str = ""
+    beside: int | None = None
 
 
 class Router(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from serinus.errors import Conflict
+from serinus.errors import Conflict, Finding
 from serinus.kube import names
 from serinus.kube.client import Kind, Kube
 from serinus.kube.patch import Object, at_version, drop, entry, pointer, put
@@ -57,6 +57,22 @@ async def give_back(kube: Kube, name: str, release: str) -> None:
             continue
         return
     raise Conflict(f"the HorizontalPodAutoscaler {name} is written by others faster than it can be read")
+
+
+def findings(found: Object | None, deployment: str, replicas: int) -> list[Finding]:
+    """What keeps a number of pods beside that Deployment's from being a weight.
+
+    Args:
+        replicas: that it has
+    """
+    most = found["spec"]["maxReplicas"] if found and _scales(found, deployment) else replicas
+    if found is None or most <= replicas:
+        return []
+    what = (
+        f"it may scale {deployment} from {replicas} to {most} pods, and the canary's weight is its number beside these"
+    )
+    mend = f"set maxReplicas to {replicas} for the release, or split by a proxy: router contour or gateway-api"
+    return [Finding(what, f"HorizontalPodAutoscaler {found['metadata']['name']}", mend)]
 
 
 def _scales(found: Object, deployment: str) -> bool:

@@ -108,9 +108,9 @@ def labels(release: str) -> dict[str, str]:
 
 
 def deployment(
-    stable: Mapping[str, Any], template: Template, release: str, replicas: int, changed: Mapping[str, str]
+    stable: Mapping[str, Any], template: Template, release: str, replicas: int | None, changed: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A canary Deployment that is not there yet.
+    """A canary Deployment that is not there yet; with no pod, where their number is not its maker's.
 
     It takes none of stable's own labels and annotations: they say who manages that one, and would prune this one.
     """
@@ -120,22 +120,22 @@ def deployment(
         "metadata": {"name": name, "labels": labels(release), "annotations": notes(release, template, changed)},
         "spec": {
             **kept,
-            "replicas": replicas,
+            "replicas": replicas or 0,
             "selector": {"matchLabels": own_labels(name, release)},
             "template": pods(template, changed, name, release),
         },
     }
 
 
-def rewritten(found: Object, template: Template, replicas: int) -> list[Operation]:
-    """What brings the canary to this template and scale; nothing where it is there.
+def rewritten(found: Object, template: Template, replicas: int | None) -> list[Operation]:
+    """What brings the canary to this template and scale (None: whatever it has); nothing where it is there.
 
     Its scale goes by whose it is: its status changes all the time while pods come. Its template goes by the version that was read.
     """
     release, spec = release_of(found), found["spec"]
     seen = [test("/metadata/uid", found["metadata"]["uid"])]
     seen.append(test(pointer("metadata", "annotations", names.RELEASE), release))
-    changes = [put("/spec/replicas", replicas)] if spec["replicas"] != replicas else []
+    changes = [put("/spec/replicas", replicas)] if replicas not in (None, spec["replicas"]) else []
     if analysed(found) != template:
         changed = {key: value for key, (_, value) in _changed(found).items()}
         changes.append(put("/spec/template", pods(template, changed, found["metadata"]["name"], release)))
@@ -145,7 +145,7 @@ def rewritten(found: Object, template: Template, replicas: int) -> list[Operatio
 
 
 def adopted(
-    found: Object, template: Template, release: str, replicas: int, changed: Mapping[str, str]
+    found: Object, template: Template, release: str, replicas: int | None, changed: Mapping[str, str]
 ) -> list[Operation]:
     """What makes a canary of a Deployment that was there before; it keeps in itself what it was.
 
@@ -161,7 +161,7 @@ def adopted(
         at_version(found),
         *_entries(found, "annotations", {names.FOUND: was, **notes(release, template, changed)}),
         *_entries(found, "labels", {names.RELEASE: names.shortened(release)}),
-        put("/spec/replicas", replicas),
+        put("/spec/replicas", replicas or 0),
         put("/spec/template", pod),
         put("/spec/paused", False),
     ]

@@ -44,6 +44,9 @@ LONGEST = 63
 """Of a label's value, and of the name of a Service. Source: RFC 1123; kubernetes.io, Object Names and IDs."""
 _CANARY = "-canary"
 _HASH = 8
+_RANDOM = "bcdfghjklmnpqrstvwxz2-9"
+"""Letters of the hash of a ReplicaSet and of the end of a pod's name."""
+_GENERATED, _LONGEST_HASH = 58, 10
 
 
 def labels(service: str, release: str) -> dict[str, str]:
@@ -65,6 +68,17 @@ def canary_name(name: str) -> str:
     """The canary's Deployment, Service or label beside stable's of that name; at most 63 characters, and never another's."""
     longest = LONGEST - len(_CANARY)
     return f"{name if len(name) <= longest else _hashed(name, name, longest)}{_CANARY}"
+
+
+def pods(deployment: str) -> str:
+    """The names of a Deployment's pods, as a regular expression (RE2); those of another Deployment do not match it.
+
+    Source: `k8s.io/apiserver/pkg/storage/names` (58 characters and five at random), `k8s.io/apimachinery/pkg/util/rand` (the letters).
+    """
+    begin = f"{deployment}-"[:_GENERATED]
+    room = _GENERATED - len(begin)
+    hashed = f"[{_RANDOM}]{{1,10}}-" if room > _LONGEST_HASH else f"[{_RANDOM}-]{{{min(room, 1)},{room}}}"
+    return f"{begin.replace('.', '[.]')}{hashed}[{_RANDOM}]{{5}}"
 
 
 def shortened(text: str) -> str:

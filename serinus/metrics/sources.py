@@ -41,6 +41,7 @@ class Source:
         arms: PromQL label matchers of each arm, without braces; what `$canary` and `$stable` stand for
         counters: figure -> series that counts it; `requests` is a must
         buckets: cumulative histogram of latency, without its `_bucket`; empty where there is none
+        bucket_matchers: PromQL label matchers beside the arm's; empty for all of it
         bucket_unit_seconds: what `le="1"` means, seconds
     """
 
@@ -50,6 +51,7 @@ class Source:
     arms: Mapping[Arm, str]
     counters: Mapping[str, Series]
     buckets: str = ""
+    bucket_matchers: str = ""
     bucket_unit_seconds: float = 1.0
 
     def expanded(self, query: str) -> str:
@@ -71,7 +73,8 @@ class Source:
     def within(self, edges_seconds: Iterable[float], arm: Arm) -> str:
         """The buckets up to each of the edges, by target and `le`; without an edge every bucket."""
         wanted = "|".join(self._le(edge) for edge in edges_seconds)
-        series = Series(f"{self.buckets}_bucket", f'le=~"{wanted}"' if wanted else 'le!="+Inf"')
+        edges = f'le=~"{wanted}"' if wanted else 'le!="+Inf"'
+        series = Series(f"{self.buckets}_bucket", ",".join(filter(None, (self.bucket_matchers, edges))))
         return f"sum by ({self.target},le) ({self.selector(series, arm)})"
 
     def edge(self, le: str) -> float:
@@ -124,4 +127,54 @@ def _of_envoy(name: str, job: str, clusters: Mapping[Arm, str]) -> Source:
         },
         buckets=f"{counted}_time",
         bucket_unit_seconds=0.001,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What an application calls its own counters.
+
+    Args:
+        requests: counter of answered requests
+        status: its label with the HTTP status
+        latency: histogram of their durations, without `_bucket`
+        unit_seconds: what `le="1"` means, seconds
+        pod: label with the pod's name
+        match: label matchers of the requests that count; empty for all
+    """
+
+    requests: str = "http_requests_total"
+    status: str = "status"
+    latency: str = "http_request_duration_seconds"
+    unit_seconds: float = 1.0
+    pod: str = "pod"
+    match: str = ""
+
+
+def app(namespace: str, stable: str, canary: str, named: Named, job: str = "") -> Source:
+    """The application's own counters: each pod counts for itself, and its name tells its arm.
+
+    What no pod answered is not among them: that a pod is down shows in its `up`, and in the gate of the pods.
+
+    Args:
+        stable, canary: regular expressions of their pods' names
+        job: that scrapes them; empty: any
+    """
+    place = ",".join(filter(None, (f"namespace={json.dumps(namespace)}", job and f"job={json.dumps(job)}")))
+    pods = {Arm.CANARY: canary, Arm.STABLE: stable}
+    either = f"{named.pod}=~{json.dumps(f'{canary}|{stable}')}"
+    errors = ",".join(filter(None, (named.match, f'{named.status}=~"5.."')))
+    return Source(
+        name="app",
+        target=named.pod,
+        up=f"up{{{place},{either}}}",
+        arms={arm: f"{place},{named.pod}=~{json.dumps(names)}" for arm, names in pods.items()},
+        counters={
+            REQUESTS: Series(named.requests, named.match),
+            SERVER_ERRORS: Series(named.requests, errors),
+            TIMED: Series(f"{named.latency}_count", named.match),
+        },
+        buckets=named.latency,
+        bucket_matchers=named.match,
+        bucket_unit_seconds=named.unit_seconds,
     )

@@ -14,6 +14,7 @@ from serinus.errors import Conflict, Finding, PlatformError, PreflightError, Una
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.preflight import Facts
 from serinus.ports import Kept, Ports
+from serinus.release.count import attainable
 from serinus.release.plan import Plan
 from serinus.release.record import Outcome, Previous, Record, State
 from serinus.release.witness import following_on
@@ -45,7 +46,8 @@ async def acquire(
         engine = Engine(ports, kept, timing)
         await engine.write(engine.record)  # a beat: it may be seconds old
     else:
-        wanted = Record(release, 0, owner, plan, _previous(facts), run=run, key=key)
+        had = attainable(plan, facts.route.beside)
+        wanted = Record(release, 0, owner, had, _previous(facts), run=run, key=key)
         engine = Engine(ports, await _written(ports, facts, kept, wanted), timing)
     await _same_facts(engine, facts)
     return engine

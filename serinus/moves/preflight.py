@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from serinus.errors import Finding, PlatformError, PreflightError, Unavailable
 from serinus.ports import Ports, Route, Side
+from serinus.release import count
 from serinus.release.plan import Plan
 from serinus.release.weight import NOTHING
 
@@ -56,6 +57,8 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
     unfit = await ports.workload.findings(template) if template is not None else ()
     if await asking.of(ports.metrics.read, "metrics", "start Prometheus, or mend `telemetry`"):
         unfit = (*unfit, *await ports.metrics.findings())
+    if route is not None:
+        unfit = (*unfit, *_weight_findings(plan, route))
     findings += [finding for finding in unfit if finding.fatal]
     notes = tuple(finding for finding in unfit if not finding.fatal)
     if findings or route is None or stable is None or template is None:
@@ -91,6 +94,21 @@ def _route_findings(plan: Plan, route: Route) -> list[Finding]:
         what = f"{route.weight} goes to a canary that no release owns"
         return [Finding(what, f"route of {plan.service}", f"set it to 0 % first: serinus abort {plan.service}")]
     return []
+
+
+def _weight_findings(plan: Plan, route: Route) -> list[Finding]:
+    """Where the weight is a number of instances: which can be had."""
+    where, stable = f"weights of {plan.service}", route.beside
+    if stable is None:
+        return []
+    if not stable:
+        return [Finding("stable has no instance to have some beside", where, "scale it up, or split by a proxy")]
+    told = count.told(plan, stable)
+    if not told:
+        return []
+    there = f"there are {count.choices(stable)}"
+    mend = f"{there}: write one of these, give stable more instances, or split by a proxy"
+    return [Finding(f"stable has {stable}, so {told}", where, mend, fatal=False)]
 
 
 def _stable_findings(plan: Plan, stable: Side) -> list[Finding]:

@@ -1,4 +1,7 @@
-"""The canary's instances, ahead of its weight: scaled and ready before the weight rises."""
+"""The canary's instances, ahead of its weight: scaled and ready before the weight rises.
+
+Where its number is its weight, its workload makes none ahead: they come with the weight, and are awaited after it.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,47 @@ def canary_replicas(stable_replicas: int, weight: Weight, min_replicas: int) -> 
 
 async def scale_canary(engine: Engine, template: str, weight: Weight) -> Action | None:
     """Create or scale the canary and wait until it serves; an action where it does not get ready."""
-    workload, record = engine.ports.workload, engine.record
+    record = engine.record
     replicas = canary_replicas(record.previous.replicas, weight, engine.plan.min_replicas)
+    try:
+        made = await engine.ports.workload.put_canary(record.release, template, replicas)
+    except Refused as cause:
+        return _refused(cause)
+    except PlatformError as cause:
+        return _unavailable(cause)
+    return await until_ready(engine, min(replicas, made.replicas))
+
+
+async def until_ready(engine: Engine, least: int = 0) -> Action | None:
+    """Wait until every instance that the canary should have serves; an action where one does not get ready.
+
+    Args:
+        least: so many at least
+    """
     troubles: list[str] = []
 
     async def ready() -> bool:
-        side = await workload.canary()
+        side = await engine.ports.workload.canary()
         troubles[:] = pod_troubles(side) if side else ["the canary workload is gone"]
-        return bool(troubles) or (side is not None and side.settled and side.ready >= replicas)
+        return bool(troubles) or (side is not None and side.settled and side.ready >= least)
 
     try:
-        await workload.put_canary(record.release, template, replicas)
         seconds = engine.timing.ready_seconds
         late = await hold(engine, ready, seconds=seconds, waiting_for="the canary to get ready")
     except Refused as cause:
-        return Action(Step.ROLL_BACK, f"the canary cannot be started: {cause}", "pods", "refused")
+        return _refused(cause)
     except PlatformError as cause:
-        return Action(Step.ROLL_BACK, f"the canary did not start: {cause}", "pods", "unavailable")
+        return _unavailable(cause)
     if troubles:
         return Action(Step.ROLL_BACK, "; ".join(troubles), "pods", "crash")
     if late and late.rule == "overdue":
         return Action(Step.ROLL_BACK, f"the canary is not ready after {seconds:g} s", "pods", "not ready")
     return late
+
+
+def _refused(cause: PlatformError) -> Action:
+    return Action(Step.ROLL_BACK, f"the canary cannot be started: {cause}", "pods", "refused")
+
+
+def _unavailable(cause: PlatformError) -> Action:
+    return Action(Step.ROLL_BACK, f"the canary did not start: {cause}", "pods", "unavailable")

@@ -14,7 +14,7 @@ from serinus.moves.aim import aim
 from serinus.moves.close import close_held
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold, route_action
-from serinus.moves.scale import scale_canary
+from serinus.moves.scale import scale_canary, until_ready
 from serinus.ports import Route
 from serinus.release.lifecycle import Action, Step
 from serinus.release.mark import Mode
@@ -115,11 +115,12 @@ async def _seen(engine: Engine, written: Route, phase: int, started: float) -> A
         return await router.taken_up(again)
 
     try:
-        late = (
-            None
-            if await _soon(engine, again)
-            else await hold(engine, taken_up, seconds=TAKE_UP_SECONDS, waiting_for=f"the router to take up {weight}")
-        )
+        late = None
+        if not await _soon(engine, again):
+            # Instances that come with the weight get the time that instances get.
+            late = await until_ready(engine) or await hold(
+                engine, taken_up, seconds=TAKE_UP_SECONDS, waiting_for=f"the router to take up {weight}"
+            )
     except Refused as cause:
         return Action(Step.ROLL_BACK, f"the router rejects {weight}: {cause}", "route", "rejected")
     if late:

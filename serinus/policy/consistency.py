@@ -60,7 +60,14 @@ def _weights(content: Content) -> Iterator[Problem]:
             found = f"{show_percent(after.weight)} stands there twice"
             yield Problem(f"phases[{index}].weight", found, "write one phase with the longer soak")
     last = content.phases[-1].weight
-    if last != 100:
+    most = platform.most_percent(content)
+    if most < 100:
+        for index, phase in enumerate(content.phases):
+            if phase.weight > most:
+                found = f"{show_percent(phase.weight)} is more than pods beside stable's can have"
+                right = f"end with at most {show_percent(most)}: promotion starts from there"
+                yield Problem(f"phases[{index}].weight", found, right)
+    elif last != 100:
         where = f"phases[{len(content.phases) - 1}].weight"
         yield Problem(
             where, f"the last phase has {show_percent(last)}", "add a last phase of 100%: promotion starts from it"
@@ -172,7 +179,7 @@ def _written(content: Content) -> Iterator[tuple[str, Gates]]:
 
 
 QUESTIONS: tuple[tuple[frozenset[str], Callable[[Content], Iterator[Problem]]], ...] = (
-    (frozenset({"preset", "phases"}), _weights),
+    (frozenset({"preset", "phases", "router"}), _weights),
     (frozenset({"preset", "checks", "telemetry"}), _checks),
     (frozenset({"limits", "checks", "telemetry"}), _deadlines),
     (frozenset({"preset", "phases", "limits"}), _duration),

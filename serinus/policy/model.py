@@ -15,6 +15,7 @@ from serinus.analysis.threshold import Guards
 from serinus.errors import Problem
 from serinus.policy import unit
 from serinus.policy.gate import Gates
+from serinus.policy.telemetry import Telemetry
 from serinus.policy.value import (
     WORD,
     Count,
@@ -88,6 +89,10 @@ class GatewayApi(Part):
     """The HTTPRoute with the backend; left out: it is called as the service."""
 
 
+class Replicas(Part):
+    """No proxy: the Service selects the pods of both, and the canary's share is its count of them; it has no keys."""
+
+
 class Router(Part):
     """What splits the traffic."""
 
@@ -97,43 +102,8 @@ class Router(Part):
     """Contour's HTTPProxy."""
     gateway_api: Annotated[GatewayApi | None, Field(alias="gateway-api")] = None
     """The Gateway API's HTTPRoute."""
-
-
-class Basic(Part):
-    """HTTP basic authentication."""
-
-    user: str
-    """User name, plain or `${NAME}`."""
-    password: str
-    """Password, as `${NAME}`."""
-
-
-class Prometheus(Part):
-    """A Prometheus of your own."""
-
-    url: str
-    """Address, `http://` or `https://`."""
-    token: str | None = None
-    """Bearer token, as `${NAME}`."""
-    basic: Basic | None = None
-    """HTTP basic authentication, instead of a token."""
-    ca: str | None = None
-    """Path of a PEM file with the certificate authority to trust."""
-    headers: dict[str, str] = Field(default_factory=dict)
-    """Further HTTP headers, such as `X-Scope-OrgID`."""
-    proxy: str | None = None
-    """HTTP proxy to go through; without it none is used."""
-
-
-class Telemetry(Part):
-    """Where the figures come from."""
-
-    prometheus: Prometheus | None = None
-    """Left out: the local platform's own."""
-    source: Annotated[Literal["envoy", "contour"] | None, WORD] = None
-    """Whose counters are read; left out: those of the router's own proxies."""
-    job: str | None = None
-    """Prometheus' job that scrapes Contour's Envoys; left out: envoy."""
+    replicas: Replicas | None = None
+    """The ratio of the canary's pods to stable's, behind one Service; at most 50%."""
 
 
 class Phase(Part):
@@ -225,8 +195,8 @@ class Content(Part):
     router: Annotated[
         Router,
         BeforeValidator(
-            _long("envoy", "contour", "gateway-api"),
-            json_schema_input_type=Literal["envoy", "contour", "gateway-api"] | Router,
+            _long("envoy", "contour", "gateway-api", "replicas"),
+            json_schema_input_type=Literal["envoy", "contour", "gateway-api", "replicas"] | Router,
         ),
     ]
     """What splits the traffic."""

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from serinus.errors import Problem
 from serinus.policy import secret
-from serinus.policy.model import Content, Prometheus
+from serinus.policy.model import Content
+from serinus.policy.telemetry import Prometheus
 
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|api-?key", re.IGNORECASE)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -35,7 +35,10 @@ def schema() -> dict[str, Any]:
         gates["properties"][name] = _or_off(gates["properties"][name])
     for name in ("latency_p50", "latency_p95", "latency_p99"):
         gates["properties"][name] = latency
-    for part, kinds in (("Workload", ("local", "kubernetes")), ("Router", ("envoy", "contour", "gateway-api"))):
+    for part, kinds in (
+        ("Workload", ("local", "kubernetes")),
+        ("Router", ("envoy", "contour", "gateway-api", "replicas")),
+    ):
         parts[part]["oneOf"] = [{"required": [kind]} for kind in kinds]
     made["anyOf"] = [{"required": ["preset"]}, {"required": ["phases", "gates"]}]
     made["title"] = TITLE

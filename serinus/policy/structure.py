@@ -37,7 +37,7 @@ RIGHT = {
 """What would be right, by pydantic's type of error; other types say it themselves."""
 BUILT: Mapping[Location, str] = {
     ("workload",): "write `local` or `kubernetes`: no other workload is built yet",
-    ("router",): "write `envoy`, `contour` or `gateway-api`: no other router is built yet",
+    ("router",): "write `envoy`, `contour`, `gateway-api` or `replicas`: no other router is built yet",
 }
 """What would be right where a platform is named that is still to come."""
 

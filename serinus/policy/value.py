@@ -102,6 +102,38 @@ Repository = Annotated[str, BeforeValidator(_repository), _text(f"^{REPOSITORY}$
 """Of images."""
 
 
+def _worded(pattern: str, what: str, right: str) -> BeforeValidator:
+    def checked(value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise wrong(f"{unit.shown(value)} is no {what}", right)
+        return value
+
+    return BeforeValidator(checked)
+
+
+METRIC, LABEL = "[a-zA-Z_:][a-zA-Z0-9_:]*", "[a-zA-Z_][a-zA-Z0-9_]*"
+MATCHER = rf'{LABEL}(=|!=|=~|!~)"([^"\\]|\\.)*"'
+MATCHERS = f"{MATCHER}(,{MATCHER})*"
+Metric = Annotated[
+    str,
+    _worded(METRIC, "name of a metric", "write letters, digits and underscores, as /metrics shows it"),
+    _text(f"^{METRIC}$", "http_requests_total"),
+]
+"""Of Prometheus."""
+Label = Annotated[
+    str,
+    _worded(LABEL, "name of a label", "write letters, digits and underscores"),
+    _text(f"^{LABEL}$", "status"),
+]
+"""Of Prometheus."""
+Matchers = Annotated[
+    str,
+    _worded(MATCHERS, "list of label matchers", 'write them without braces, such as path!="/healthz"'),
+    _text(f"^{MATCHERS}$", 'path!="/healthz"'),
+]
+"""Label matchers of PromQL, without braces."""
+
+
 class Part(BaseModel):
     """A mapping of the policy: unknown keys are refused, values never change."""
 

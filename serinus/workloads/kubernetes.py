@@ -45,7 +45,7 @@ class Named:
 
     Args:
         deployment: the stable one
-        service: stable's; empty where no router splits by Services
+        service: stable's; empty where no router splits by Services: then the router writes the canary's number of pods, its weight
         container: the one that runs the service; empty: the only one
         image: repository of its versions; empty: that of its present image
         autoscaler: HorizontalPodAutoscaler of stable; there need not be one
@@ -101,7 +101,7 @@ class KubernetesWorkload:
             return (Finding(str(cause), where, "without it no canary can be made beside it"),)
 
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:
-        wanted = Template.of(template)
+        wanted, scale = Template.of(template), replicas if self._named.service else None
         for _ in range(_WRITES):
             found = await self._kube.find(DEPLOYMENT, self._named.canary)
             whose = canary.release_of(found) if found else ""
@@ -111,9 +111,9 @@ class KubernetesWorkload:
                 raise Unavailable(f"the Deployment {self._named.canary} is still being deleted")
             try:
                 if found is not None and whose:
-                    written = await self._changed(found, wanted, replicas)
+                    written = await self._changed(found, wanted, scale)
                 else:
-                    written = await self._begun(found, wanted, release, replicas)
+                    written = await self._begun(found, wanted, release, scale)
             except Conflict:
                 continue
             return await self._canary_side(written)
@@ -162,6 +162,9 @@ class KubernetesWorkload:
         changed = await self._labels(found, wanted, there)
         labels = (wanted.pod.get("metadata") or {}).get("labels") or {}
         told = owner.findings(found, wanted.container(self._named.container)["name"])
+        if self._named.autoscaler and not self._named.service:
+            scaler = await self._kube.find(autoscaler.AUTOSCALER, self._named.autoscaler)
+            told += autoscaler.findings(scaler, self._named.deployment, found["spec"]["replicas"])
         for kind in missed.SELECTING:
             if await self._kube.may("list", kind):
                 with suppress(Refused):  # a kind that this cluster does not have selects nobody
@@ -191,7 +194,7 @@ class KubernetesWorkload:
                 raise
             return "unread"
 
-    async def _begun(self, found: Object | None, wanted: Template, release: str, replicas: int) -> Object:
+    async def _begun(self, found: Object | None, wanted: Template, release: str, replicas: int | None) -> Object:
         """A canary Deployment and its Service; one of the user's own is adopted."""
         beside = await self._kube.get(DEPLOYMENT, self._named.deployment)
         changed = await self._labels(beside, wanted, found)
@@ -221,7 +224,7 @@ class KubernetesWorkload:
             name = names.canary_name(self._named.service)
             await canary_service.ensure(self._kube, self._named.service, name, release, self._named.canary)
 
-    async def _changed(self, found: Object, wanted: Template, replicas: int) -> Object:
+    async def _changed(self, found: Object, wanted: Template, replicas: int | None) -> Object:
         """The canary scaled, and given its template where somebody has edited it; written only where it differs."""
         await self._service(canary.release_of(found))
         operations = canary.rewritten(found, wanted, replicas)

@@ -39,13 +39,18 @@ RATE = 60.0
 STABLE = CONTAINER | {"image": "ghcr.io/acme/shop:v1.0"}
 """Without errors of its own: v1 has .05 %, so that of the requests of one test some may fail by themselves."""
 
+ROUTED: dict[str, Any] = {
+    "contour": {"contour": {"proxy": "front"}},
+    "gateway-api": {"gateway-api": {"route": "front"}},
+    "replicas": "replicas",
+}
+
 
 def policy(space: Access, router: str, prometheus: str) -> dict[str, Any]:
-    routed = {"contour": {"proxy": "front"}} if router == "contour" else {"gateway-api": {"route": "front"}}
     return {
         "service": "shop",
         "workload": {"kubernetes": {"namespace": space.namespace}},
-        "router": routed,
+        "router": ROUTED[router],
         "telemetry": {"prometheus": {"url": prometheus}},
         "phases": [{"weight": weight, "soak": "3s"} for weight in ("10%", "50%", "100%")],
         "bake": "3s",
@@ -108,7 +113,12 @@ async def users(url: str, host: str) -> AsyncIterator[Users]:
 
 async def counted(prometheus: str, namespace: str) -> None:
     """Until Prometheus has counted a request there."""
-    query = {"query": f'envoy_cluster_upstream_rq_completed{{envoy_cluster_name="{namespace}_shop_80"}} > 0'}
+    await holds(prometheus, f'envoy_cluster_upstream_rq_completed{{envoy_cluster_name="{namespace}_shop_80"}} > 0')
+
+
+async def holds(prometheus: str, expression: str) -> None:
+    """Until Prometheus answers something."""
+    query = {"query": expression}
     async with httpx.AsyncClient(base_url=prometheus, trust_env=False) as http, asyncio.timeout(30):
         while not (await http.get("/api/v1/query", params=query)).json()["data"]["result"]:
             await asyncio.sleep(0.1)
@@ -135,9 +145,9 @@ async def acquired(
             yield await acquire(ports, plan, facts, **owner, timing=QUICK), facts.template
 
 
-async def released(space: Access, router: str, version: str, folder: Path) -> Engine:
+async def released(space: Access, router: str, version: str, folder: Path, **otherwise: Any) -> Engine:
     """From preflight to the record's end."""
-    async with acquired(space, router, version, folder) as (engine, template):
+    async with acquired(space, router, version, folder, **otherwise) as (engine, template):
         await carry_out(engine, template)
         assert (await engine.ports.router.read()).weight == NOTHING
         return engine

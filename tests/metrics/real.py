@@ -9,28 +9,36 @@ import struct
 import subprocess
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from serinus.analysis.reading import Arm
+from serinus.local.meter import Meter
 from serinus.local.programs import obtain
 from tests.metrics.demanding import Asked, Demanding, serving
 
 EDGES_MS = (100, 250, 500, 2000)
 READY_SECONDS = 60.0
 SERVICE = "shop"
+CLUSTERS = {arm: f"{SERVICE}-{arm}" for arm in (Arm.CANARY, Arm.STABLE)}
 
 Sample = tuple[str, dict[str, str], float, int]
 """Name, labels, value, seconds since the epoch."""
 
 
 class Exporter:
-    """What Envoy's page says of one service: a series appears with its first event."""
+    """What Envoy's page says of one service: a series appears with its first event.
 
-    def __init__(self) -> None:
+    Args:
+        clusters: what Envoy calls each arm
+    """
+
+    def __init__(self, clusters: Mapping[Arm, str] = CLUSTERS) -> None:
+        self.clusters = clusters
         self.counts: Tally[tuple[Arm, str]] = Tally()
         self.scrapes = 0
         self.arms = (Arm.CANARY, Arm.STABLE)
@@ -62,7 +70,7 @@ class Exporter:
 
     def _arm(self, arm: Arm) -> Iterator[str]:
         requests, errors, slow = (self.counts[arm, what] for what in ("requests", "errors", "slow"))
-        of, counted = f'envoy_cluster_name="{SERVICE}-{arm}"', "envoy_cluster_upstream_rq"
+        of, counted = f'envoy_cluster_name="{self.clusters[arm]}"', "envoy_cluster_upstream_rq"
         yield f"{counted}_completed{{{of}}} {requests}"
         if errors:
             yield f'{counted}_xx{{envoy_response_code_class="5",{of}}} {errors}'
@@ -73,6 +81,34 @@ class Exporter:
                 yield f'{counted}_time_bucket{{{of},le="{edge}"}} {requests - (slow if edge <= 500 else 0)}'
             yield f'{counted}_time_bucket{{{of},le="+Inf"}} {requests}'
             yield f"{counted}_time_count{{{of}}} {requests}"
+
+
+class Application:
+    """A pod of each arm that counts for itself, as the demo service does.
+
+    Args:
+        pods: what they are called
+    """
+
+    def __init__(self, pods: Mapping[Arm, str]) -> None:
+        self.pods = pods
+        self.meters = {arm: Meter() for arm in pods}
+        self.broken = False
+
+    def serve(self, arm: Arm, requests: int, errors: int = 0) -> None:
+        for number in range(requests):
+            self.meters[arm].observe("GET", 500 if number < errors else 200, 0.01)
+
+    def page(self, asked: Asked) -> None:
+        meter = next(meter for arm, meter in self.meters.items() if asked.path.endswith(self.pods[arm]))
+        asked.say(500 if self.broken else 200, meter.text().encode(), Content_Type="text/plain; version=0.0.4")
+
+    def targets(self, address: str) -> list[dict[str, Any]]:
+        """As a scrape finds them: with the pod's name and namespace."""
+        return [
+            {"targets": [address], "labels": {"__metrics_path__": f"/{pod}", "pod": pod, "namespace": "market"}}
+            for pod in self.pods.values()
+        ]
 
 
 class Prometheus:
@@ -130,19 +166,25 @@ def _varint(number: int) -> bytes:
 
 
 @contextmanager
-def exporting() -> Iterator[tuple[Exporter, Demanding]]:
-    exporter = Exporter()
+def exporting(clusters: Mapping[Arm, str] = CLUSTERS) -> Iterator[tuple[Exporter, Demanding]]:
+    exporter = Exporter(clusters)
     with serving(exporter.page) as server:
         yield exporter, server
 
 
 @contextmanager
-def a_prometheus(folder: Path, targets: list[str], scrape_seconds: float) -> Iterator[Prometheus]:
-    """One that scrapes these addresses (host:port) as the job `envoy`."""
+def a_prometheus(
+    folder: Path, targets: Sequence[str | Mapping[str, Any]], scrape_seconds: float
+) -> Iterator[Prometheus]:
+    """One that scrapes these addresses (host:port), or what says more of them, as the job `envoy`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     every = f"{round(scrape_seconds * 1000)}ms"
-    job = {"job_name": "envoy", "metrics_path": "/stats/prometheus", "static_configs": [{"targets": targets}]}
+    job = {
+        "job_name": "envoy",
+        "metrics_path": "/stats/prometheus",
+        "static_configs": [{"targets": [one]} if isinstance(one, str) else one for one in targets],
+    }
     config = folder / "prometheus.yaml"
     config.write_text(
         json.dumps({"global": {"scrape_interval": every, "scrape_timeout": every}, "scrape_configs": [job]})

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from serinus.analysis.reading import REQUESTS, TIMED, Arm
+from serinus.analysis.reading import TIMED, Arm
 from serinus.analysis.threshold import SERVER_ERRORS
+from serinus.kube.names import canary_name, pods
 from serinus.metrics import answers, questions
 from serinus.metrics.prometheus import PrometheusMetrics
-from serinus.metrics.sources import Series, Source, contour, envoy
+from serinus.metrics.sources import Named, app, contour, envoy
 from tests.metrics.demanding import NOW, Asked, a_reading, answer, part, serving
 
-APP = Source(
-    name="app",
-    target="pod",
-    up='up{namespace="shop"}',
-    arms={Arm.CANARY: 'namespace="shop",pod=~"web-canary-.*"', Arm.STABLE: 'namespace="shop",pod=~"web-[0-9a-f]+-.*"'},
-    counters={
-        REQUESTS: Series("http_requests_total"),
-        SERVER_ERRORS: Series("http_requests_total", 'status=~"5.."'),
-        TIMED: Series("http_request_duration_seconds_count"),
-    },
-    buckets="http_request_duration_seconds",
-)
+APP = app("shop", pods("web"), pods("web-canary"), Named())
 
 
 def test_words_of_a_query_are_filled_in_and_nothing_else_is_touched() -> None:
@@ -47,9 +38,31 @@ def test_behind_contour_a_service_is_a_cluster_a_port_and_no_other_service_s() -
     assert source.expanded("x{$canary}") == "x{" + source.arms[Arm.CANARY] + "}"
 
 
+def test_an_application_has_names_and_units_of_its_own() -> None:
+    named = Named("reqs", "code", "took_ms", 0.001, "kubernetes_pod_name", 'path!="/healthz"')
+    source = app("market", "shop-x", "shop-canary-x", named, "pods")
+    assert source.figure(TIMED, Arm.STABLE) == (
+        "sum by (kubernetes_pod_name) "
+        '(took_ms_count{namespace="market",job="pods",kubernetes_pod_name=~"shop-x",path!="/healthz"})'
+    )
+    assert 'path!="/healthz",code=~"5.."' in source.figure(SERVER_ERRORS, Arm.CANARY)
+    assert r'path!="/healthz",le=~"500(\\.0)?"' in source.within((0.5,), Arm.CANARY)
+    assert source.up == 'up{namespace="market",job="pods",kubernetes_pod_name=~"shop-canary-x|shop-x"}'
+
+
+@pytest.mark.parametrize("length", [1, 4, 46, 47, 48, 52, 57, 58, 63, 90])
+def test_a_pod_s_name_tells_whose_it_is(length: int) -> None:
+    stable = ("shop.v1-" * 12)[: length - 1] + "p"
+    canary = canary_name(stable)
+    made = {name: f"{name}-7d4b9c6f5x-"[:58] + "x2k9b" for name in (stable, canary)}
+    for mine, other in ((stable, canary), (canary, stable)):
+        assert re.fullmatch(pods(mine), made[mine])
+        assert not re.fullmatch(pods(mine), made[other])
+
+
 def test_figures_are_asked_by_target_and_no_further() -> None:
     assert APP.figure(SERVER_ERRORS, Arm.CANARY) == (
-        'sum by (pod) (http_requests_total{namespace="shop",pod=~"web-canary-.*",status=~"5.."})'
+        f'sum by (pod) (http_requests_total{{namespace="shop",pod=~"{pods("web-canary")}",status=~"5.."}})'
     )
     assert r'le=~"100(\\.0)?|500(\\.0)?"' in envoy("shop").within((0.1, 0.5), Arm.STABLE)
     assert r'le=~"0\\.1|2(\\.0)?"' in APP.within((0.1, 2.0), Arm.STABLE)

@@ -23,6 +23,51 @@ def on_kubernetes(**keys: Any) -> dict[str, Any]:
     return {**ELSEWHERE, **keys}
 
 
+def replicas(**keys: Any) -> dict[str, Any]:
+    phases = [{"weight": "20%", "soak": "5m"}, {"weight": "50%", "soak": "5m"}]
+    return {**ELSEWHERE, "router": "replicas", "phases": phases, **keys}
+
+
+def app(**keys: Any) -> dict[str, Any]:
+    return on_kubernetes(telemetry={**ELSEWHERE["telemetry"], "source": "app", "app": keys})
+
+
+def test_pods_in_the_place_of_a_proxy_are_counted_by_themselves() -> None:
+    target = to_plan(a_policy(**replicas()), "v2").target
+    assert (target.router, target.source, target.router_options) == ("replicas", "app", {})
+    assert target.telemetry_options == {
+        "url": "http://prometheus:9090",
+        "app.requests": "http_requests_total",
+        "app.status": "status",
+        "app.latency": "http_request_duration_seconds",
+        "app.unit": "s",
+        "app.pod": "pod",
+    }
+
+
+def test_more_than_half_of_the_pods_is_no_weight() -> None:
+    phases = [{"weight": weight, "soak": "5m"} for weight in ("50%", "60%")]
+    problem = the_problem(**replicas(phases=phases))
+    assert problem.where == "phases[1].weight"
+    assert "60% is more than pods beside stable's can have" in problem.found
+    assert "at most 50%" in problem.right
+
+
+@pytest.mark.parametrize(
+    ("keys", "unit"), [({"latency": "took_ms"}, "ms"), ({"latency": "took_milliseconds"}, "ms"), ({"unit": "ms"}, "ms")]
+)
+def test_a_histogram_says_its_unit_or_is_told(keys: dict[str, Any], unit: str) -> None:
+    options = to_plan(a_policy(**app(match='path!="/healthz"', **keys)), "v2").target.telemetry_options
+    assert (options["app.unit"], options["app.match"]) == (unit, 'path!="/healthz"')
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("requests", "http requests"), ("status", "le-x"), ("match", "{a}"), ("match", 'a="b" or c')]
+)
+def test_what_is_no_name_of_prometheus_is_refused(key: str, value: str) -> None:
+    assert the_problem(**app(**{key: value})).where == f"telemetry.app.{key}"
+
+
 def test_the_shortest_names_are_the_service_s() -> None:
     target = to_plan(a_policy(**on_kubernetes()), "v2").target
     assert (target.workload, target.router, target.source) == ("kubernetes", "contour", "contour")
@@ -84,6 +129,14 @@ def settings_of(policy: Policy) -> list[str]:
         (on_kubernetes(telemetry={}), "telemetry", "no Prometheus is known"),
         (on_kubernetes(telemetry={**ELSEWHERE["telemetry"], "source": "envoy"}), "telemetry.source", "counts nothing"),
         ({"telemetry": {"source": "contour"}}, "telemetry.source", "counts nothing"),
+        (
+            replicas(workload={**MARKET, "min_replicas": 2}),
+            "workload.min_replicas",
+            "2 pods at least would be a weight",
+        ),
+        (replicas(telemetry={**ELSEWHERE["telemetry"], "source": "contour"}), "telemetry.source", "counts nothing"),
+        (on_kubernetes(telemetry={**ELSEWHERE["telemetry"], "app": {}}), "telemetry.app", "the source is contour"),
+        (app(latency="took"), "telemetry.app.unit", "the unit of took is not in its name"),
         ({"telemetry": {"job": "envoy"}}, "telemetry.job", "has a Prometheus of its own"),
     ],
 )

@@ -44,8 +44,8 @@ def test_a_required_key_misspelt_is_told_once() -> None:
     [
         ("workload", {"docker": {"image": "shop"}}, "write `local` or `kubernetes`: no other workload is built yet"),
         ("workload", "docker", "write `local` or `kubernetes`: no other workload is built yet"),
-        ("router", "istio", "write `envoy`, `contour` or `gateway-api`: no other router is built yet"),
-        ("router", {"istio": {"service": "shop"}}, "write `envoy`, `contour` or `gateway-api`: no other router"),
+        ("router", "istio", "write `envoy`, `contour`, `gateway-api` or `replicas`: no other router is built yet"),
+        ("router", {"istio": {"service": "shop"}}, "write `envoy`, `contour`, `gateway-api` or `replicas`: no other"),
         ("comparison", {}, "this version knows service, workload"),
     ],
 )
