@@ -50,3 +50,4 @@ async def test_a_release_by_the_number_of_pods(
         assert [percent for _, percent in record.tally.weights] == [25, 50, 0]
     else:
         assert 0 < asked.failed < 60, asked.seen
+        assert asked.failed == asked.seen["500 v2-errors"], "no request is lost with the pods that go"
