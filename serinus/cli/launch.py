@@ -6,15 +6,17 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from serinus.cli.exit_code import Code
 from serinus.cli.terminal import Terminal
 from serinus.errors import Refused, Unavailable
 from serinus.local.child import tail, tied
 from serinus.local.platform import Platform, read_platform
+from serinus.local.programs import Say
 from serinus.local.service import Service
 from serinus.local.supervisor import GUARD_SECONDS, Options
 from serinus.local.supervisor import up as supervise
@@ -34,30 +36,35 @@ async def foreground(out: Terminal, folders: Folders, services: Sequence[Service
     Raises:
         Refused, Unavailable: it could not start, or its flows could not be deployed
     """
+    async with AsyncExitStack() as stack:
+        looks = Looks(folders, stack)
+        await lasting(out, folders, lambda say: supervise(folders, services, options, looks, say))
+
+
+async def lasting(out: Terminal, folders: Folders, supervisor: Callable[[Say], Coroutine[Any, Any, None]]) -> None:
+    """A supervisor in this process and the flows deployed to its server, until SIGINT or SIGTERM; see `foreground`."""
 
     def say(text: str) -> None:
         out.result({"event": "platform", "said": text}, text)
 
-    async with AsyncExitStack() as stack:
-        looks = Looks(folders, stack)
-        running = asyncio.ensure_future(supervise(folders, services, options, looks, say))
-        deploying = asyncio.ensure_future(_deployed(folders, say))
-        ending = asyncio.Event()
+    running = asyncio.ensure_future(supervisor(say))
+    deploying = asyncio.ensure_future(_deployed(folders, say))
+    ending = asyncio.Event()
 
-        def end() -> None:
-            if ending.is_set():
-                out.complain("ended at once: the kernel ends every process of it")
-                os._exit(Code.UNRETURNED)
-            ending.set()
-            running.cancel()
-            deploying.cancel()  # both: a wait for the first exception does not wake for a task that was cancelled
+    def end() -> None:
+        if ending.is_set():
+            out.complain("ended at once: the kernel ends every process of it")
+            os._exit(Code.UNRETURNED)
+        ending.set()
+        running.cancel()
+        deploying.cancel()  # both: a wait for the first exception does not wake for a task that was cancelled
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, end)
-        await asyncio.wait((running, deploying), return_when=asyncio.FIRST_EXCEPTION)
-        for task in (running, deploying):
-            task.cancel()
-        ended = await asyncio.gather(running, deploying, return_exceptions=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    await asyncio.wait((running, deploying), return_when=asyncio.FIRST_EXCEPTION)
+    for task in (running, deploying):
+        task.cancel()
+    ended = await asyncio.gather(running, deploying, return_exceptions=True)
     for error in ended:
         if isinstance(error, Exception):
             raise error

@@ -32,11 +32,17 @@ Detach = Annotated[bool, typer.Option("--detach", help="Go on in the background;
 Port = Annotated[int | None, typer.Option(help="A port of your choice; otherwise any free one.")]
 
 
+OnKubernetes = Annotated[
+    bool, typer.Option("--kubernetes", help="A Kubernetes of this machine's own, with the shop as a Deployment.")
+]
+
+
 @verb
 async def up(
     context: typer.Context,
     service: Services = None,
     scrape: Scrape = "1s",
+    kubernetes: OnKubernetes = False,
     detach: Detach = False,
     prefect_port: Port = None,
     prometheus_port: Port = None,
@@ -50,6 +56,12 @@ async def up(
     from serinus.settings import Folders
 
     out, folders = Terminal(as_json), Folders.resolve()
+    if kubernetes:
+        if service or scrape != "1s":
+            raise Usage(
+                "--service and --scrape are for the plain platform: on Kubernetes the shop is scraped each second."
+            )
+        return await _on_kubernetes(out, folders, detach, prefect_port, prometheus_port)
     try:
         services = [service_from(text) for text in service or ["shop:v1:2"]]
     except Refused as cause:
@@ -60,11 +72,38 @@ async def up(
         out.result({"ended": True}, "everything is stopped", "dim")
         return Code.DONE
     words = [word for text in service or [] for word in ("--service", text)] + ["--scrape", scrape]
-    for name, port in (("--prefect-port", prefect_port), ("--prometheus-port", prometheus_port)):
-        words += [name, str(port)] if port is not None else []
+    words += _ports(prefect_port, prometheus_port)
     platform, _ = await launched(folders, words, list, lambda line: out.say(line, "dim"))
     described_platform(out, platform)
     return Code.DONE
+
+
+async def _on_kubernetes(
+    out: Terminal, folders: Folders, detach: bool, prefect_port: int | None, prometheus_port: int | None
+) -> Code:
+    from serinus.cli.launch import launched
+    from serinus.cli.on_kubernetes import foreground, prepared
+    from serinus.local.kubernetes import Ports
+
+    if not detach:
+        await foreground(out, folders, Ports(prefect_port, prometheus_port))
+        out.result({"ended": True}, "everything is stopped", "dim")
+        return Code.DONE
+
+    def say(line: str) -> None:
+        out.say(line, "dim")
+
+    await prepared(folders, say)
+    words = ["--kubernetes", *_ports(prefect_port, prometheus_port)]
+    platform, _ = await launched(folders, words, list, say)
+    described_platform(out, platform)
+    return Code.DONE
+
+
+def _ports(prefect: int | None, prometheus: int | None) -> list[str]:
+    """As options again."""
+    given = (("--prefect-port", prefect), ("--prometheus-port", prometheus))
+    return [word for name, port in given if port is not None for word in (name, str(port))]
 
 
 @verb
@@ -95,6 +134,13 @@ async def deploy(context: typer.Context, as_json: Json = False) -> Code:
 
 def described_platform(out: Terminal, platform: Platform) -> None:
     """Where everything is."""
+    if platform.kubernetes:
+        from serinus.cli.on_kubernetes import lines
+
+        for line in lines(platform):
+            out.say(line)
+        out.emit(asdict(platform))
+        return
     rows = [*((f"traffic of {name}", url) for name, url in platform.traffic.items())]
     rows += [
         ("Prefect", platform.prefect_ui),

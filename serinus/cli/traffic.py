@@ -32,7 +32,12 @@ def fault(
     from serinus.settings import Folders
 
     out, folders = Terminal(as_json), Folders.resolve()
-    served(running_in(folders), service)
+    platform = running_in(folders)
+    served(platform, service)
+    if platform.kubernetes:
+        raise Usage(
+            "On Kubernetes nothing is broken by hand: release a version that is bad by itself, such as v2-errors."
+        )
     if arm not in ARMS:
         raise Usage(f"--arm is {', '.join(ARMS[:-1])} or {ARMS[-1]}, not {arm}.")
     try:
@@ -70,14 +75,15 @@ async def load(
     from serinus.settings import Folders
 
     out, stop = Terminal(as_json), asyncio.Event()
-    url = served(running_in(Folders.resolve()), service)
+    platform = running_in(Folders.resolve())
+    url, host = served(platform, service), platform.kubernetes.host if platform.kubernetes else ""
     seconds = duration(lasting, "--for") if lasting else None
     if not 0.1 <= rate <= 20_000:
         raise Usage(f"--rate is 0.1 to 20000 requests a second, not {rate:g}.")
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     out.say(f"{rate:g} requests a second to {url}" + ("" if lasting else "; Ctrl-C ends it"), "dim")
-    async with sending(url, rate) as sender:
+    async with sending(url, rate, host) as sender:
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), seconds)
     sent = sender.result()

@@ -15,17 +15,40 @@ from serinus.stores.process import Identity
 
 
 @dataclass(frozen=True, slots=True)
+class OnKubernetes:
+    """What a platform has whose service is a Deployment of a cluster of its own.
+
+    Args:
+        kubeconfig: of a user who may do everything, by an address that everybody on this machine reaches
+        kubectl: the program
+        namespace: of the service and all that releases make
+        host: by which the ingress tells the service's requests from others'
+        policy: a file; releases the service by it
+        cluster: the folder of the cluster's own files
+    """
+
+    kubeconfig: str
+    kubectl: str
+    namespace: str
+    host: str
+    policy: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """One running platform.
 
     Args:
         pid, start_time, boot_id: the supervisor's (`serinus.stores.process.Identity`)
         ready: everything answers
-        services: their names
+        services: names of those that are its own processes
         prefect_api, prefect_ui, prometheus, envoy_admin: addresses, without a slash at their end
         traffic: where users' requests go, by service
         scrape_seconds: how often Prometheus looks
         logs: the folder of the logs
+        children: process ids by name
+        kubernetes: where that is what it runs; then its one service is a Deployment, and no process of its own
     """
 
     pid: int
@@ -41,6 +64,7 @@ class Platform:
     scrape_seconds: float
     logs: str
     children: Mapping[str, int] = field(default_factory=dict)
+    kubernetes: OnKubernetes | None = None
 
     @property
     def supervisor(self) -> Identity:

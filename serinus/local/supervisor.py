@@ -81,11 +81,11 @@ async def up(
     if not names or len(set(names)) < len(names):
         raise Refused(f"a platform needs at least one service, each with a name of its own, not {names}")
     folders.state.mkdir(parents=True, exist_ok=True)
-    with _held(folders):
+    with held(folders):
         me = identity_of(os.getpid())
         assert me is not None
         register_file = folders.state / "processes.json"
-        await _end_leftovers(registered(register_file), say)
+        await end_leftovers(registered(register_file), say)
         block = claim_block()
         try:
             async with httpx.AsyncClient(trust_env=False, verify=False) as client:
@@ -97,7 +97,7 @@ async def up(
 
 
 @contextmanager
-def _held(folders: Folders) -> Iterator[None]:
+def held(folders: Folders) -> Iterator[None]:
     """The folder is ours; the kernel lets it go with this process, however that ends."""
     with (folders.state / "supervisor.lock").open("w") as lock:
         try:
@@ -109,7 +109,12 @@ def _held(folders: Folders) -> Iterator[None]:
         yield
 
 
-async def _end_leftovers(leftovers: tuple[Identity, ...], say: Say) -> None:
+async def end_leftovers(leftovers: tuple[Identity, ...], say: Say) -> None:
+    """What a supervisor that was killed left running.
+
+    Raises:
+        Unavailable: it does not end
+    """
     alive = tuple(identity for identity in leftovers if identity.alive)
     if not alive:
         return
@@ -135,10 +140,10 @@ async def _assemble(
     """Addresses chosen, files written, nothing started yet."""
     logs = folders.state / "logs"
     logs.mkdir(exist_ok=True)
-    traffic = {one.name: _port(block, one.port, f"the traffic of {one.name}") for one in services}
+    traffic = {one.name: port_of(block, one.port, f"the traffic of {one.name}") for one in services}
     admin = block.take()
-    prometheus_port = _port(block, options.prometheus_port, "Prometheus")
-    prefect_port = _port(block, options.prefect_port, "the Prefect server")
+    prometheus_port = port_of(block, options.prometheus_port, "Prometheus")
+    prefect_port = port_of(block, options.prefect_port, "the Prefect server")
     files = envoy.Files(folders.state)
     for one in services:
         await asyncio.to_thread(begin, folders, one)
@@ -149,9 +154,9 @@ async def _assemble(
     await asyncio.to_thread(prefect_server.place_database, folders.state / "prefect", say)
     await asyncio.to_thread(programs.obtain, "prometheus", say)
     commands = (
-        envoy.command(files, _fresh(logs / "envoy.log")),
-        prometheus.command(folders.state / "prometheus", prometheus_port, _fresh(logs / "prometheus.log")),
-        prefect_server.command(folders.state / "prefect", prefect_port, _fresh(logs / "prefect.log")),
+        envoy.command(files, fresh(logs / "envoy.log")),
+        prometheus.command(folders.state / "prometheus", prometheus_port, fresh(logs / "prometheus.log")),
+        prefect_server.command(folders.state / "prefect", prefect_port, fresh(logs / "prefect.log")),
     )
     here = f"http://{LOOPBACK}"
     platform = Platform(
@@ -174,11 +179,13 @@ async def _assemble(
     )
 
 
-def _port(block: Block, demanded: int | None, what: str) -> int:
+def port_of(block: Block, demanded: int | None, what: str) -> int:
+    """The one demanded, else any free one."""
     return block.take() if demanded is None else block.demand(demanded, what)
 
 
-def _fresh(log: Path) -> Path:
+def fresh(log: Path) -> Path:
+    """The log, empty."""
     log.write_bytes(b"")
     return log
 
@@ -198,12 +205,13 @@ async def _run(folders: Folders, parts: Parts, guard: Guard | None) -> None:
         ours = several.subgroup(SerinusError)
         if ours is None:
             raise
-        raise _first(ours) from None
+        raise first(ours) from None
 
 
-def _first(group: BaseExceptionGroup[SerinusError]) -> SerinusError:
+def first(group: BaseExceptionGroup[SerinusError]) -> SerinusError:
+    """One of several that failed, for people."""
     one = group.exceptions[0]
-    return _first(one) if isinstance(one, BaseExceptionGroup) else one
+    return first(one) if isinstance(one, BaseExceptionGroup) else one
 
 
 async def _guard(folders: Folders, parts: Parts, guard: Guard | None) -> None:

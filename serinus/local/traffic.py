@@ -108,9 +108,13 @@ class Load:
 
 
 @asynccontextmanager
-async def sending(url: str, rate: float) -> AsyncIterator[Load]:
-    """So many requests a second for as long as the block lasts."""
-    load = await _start(url, rate, LONGEST_SECONDS)
+async def sending(url: str, rate: float, host: str = "") -> AsyncIterator[Load]:
+    """So many requests a second for as long as the block lasts.
+
+    Args:
+        host: that they name, where it is not the URL's
+    """
+    load = await _start(url, rate, LONGEST_SECONDS, host)
     try:
         yield load
     finally:
@@ -127,7 +131,7 @@ async def load(url: str, rate: float, seconds: float) -> Sent:
         raise
 
 
-async def _start(url: str, rate: float, seconds: float) -> Load:
+async def _start(url: str, rate: float, seconds: float, host: str = "") -> Load:
     if not 0.1 <= rate <= 20_000:
         raise ValueError(f"a load has 0.1 to 20000 requests a second, not {rate:g}")
     if not 0 < seconds <= LONGEST_SECONDS:
@@ -135,8 +139,9 @@ async def _start(url: str, rate: float, seconds: float) -> Load:
     program = await asyncio.to_thread(obtain, "hey")
     workers = max(1, min(MOST_WORKERS, round(rate / PER_WORKER)))
     options = ("-z", f"{seconds:g}s", "-c", str(workers), "-q", f"{rate / workers:g}", "-t", str(REQUEST_SECONDS))
+    named = ("-host", host) if host else ()
     process = await asyncio.create_subprocess_exec(
-        *tied((str(program), *options, f"{url}/")),
+        *tied((str(program), *options, *named, f"{url}/")),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from serinus.local.cluster.cluster import Cluster
@@ -50,17 +51,27 @@ async def inside(cluster: Cluster) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def outside(cluster: Cluster) -> AsyncIterator[dict[str, str]]:
-    """Ports of 127.0.0.1 that lead in, by name as URLs; the kubeconfig for them lies in the cluster's folder."""
+async def outside(cluster: Cluster, ports: Mapping[str, int] = MappingProxyType({})) -> AsyncIterator[dict[str, str]]:
+    """Ports of 127.0.0.1 that lead in, by name as URLs; the kubeconfig for them lies in the cluster's folder.
+
+    Args:
+        ports: those of a name; one that is not among them gets any free one
+    """
     urls = {}
     with ExitStack() as stack:
-        for name in addresses(cluster):
-            server = await asyncio.start_server(_to_socket(cluster.folder / FOLDER / name), "127.0.0.1", 0)
+        for name, (socket, scheme) in _reached(cluster).items():
+            server = await asyncio.start_server(_to_socket(socket), "127.0.0.1", ports.get(name, 0))
             stack.callback(server.close)
-            scheme = urlsplit(getattr(cluster, name)).scheme
             urls[name] = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         write_kubeconfig(cluster, urls["api"])
         yield urls
+
+
+def _reached(cluster: Cluster) -> Mapping[str, tuple[Path, str]]:
+    """Sockets and schemes; Envoy's admin interface is a socket already."""
+    through = {name: cluster.folder / FOLDER / name for name in addresses(cluster)}
+    found = {name: (socket, urlsplit(getattr(cluster, name)).scheme) for name, socket in through.items()}
+    return found | {"envoy_admin": (cluster.envoy_admin, "http")}
 
 
 def write_kubeconfig(cluster: Cluster, server: str) -> Path:
