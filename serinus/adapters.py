@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from serinus.clock import SystemClock, Ticks
 from serinus.errors import PlatformError, PolicyError
 from serinus.ledgers.file import FileLedger
 from serinus.local.platform import read_platform
@@ -18,7 +19,7 @@ from serinus.metrics.absent import AbsentMetrics
 from serinus.notifiers.log import LogNotifier
 from serinus.notifiers.several import SeveralNotifiers
 from serinus.policy.secret import resolve
-from serinus.ports import Ledger, Notice, Notifier, Router, Workload
+from serinus.ports import Ledger, Notice, Notifier, Router, Wake, Workload
 from serinus.release.plan import Plan, Target
 from serinus.release.record import Record
 from serinus.routers.envoy import EnvoyRouter
@@ -27,6 +28,7 @@ from serinus.workloads.local import LocalWorkload
 
 if TYPE_CHECKING:
     from serinus.kube.client import Kube
+    from serinus.kube.split_router import SplitRouter
     from serinus.metrics.access import Access
     from serinus.metrics.prometheus import PrometheusMetrics
     from serinus.metrics.sources import Source
@@ -41,27 +43,34 @@ _UNITS = {"s": 1.0, "ms": 0.001}
 
 async def platform(
     stack: AsyncExitStack, service: str, folders: Folders, target: Target
-) -> tuple[Router, Workload, Ledger]:
-    """What holds route, workload and record of a service; closed with the stack."""
+) -> tuple[Router, Workload, Ledger, Wake]:
+    """What holds route, workload and record of a service, and tells of their changes; closed with the stack."""
     if target.workload == KUBERNETES:
-        from serinus.kube.client import connect
+        from serinus.kube.connecting import connect
         from serinus.kube.telling import Telling
         from serinus.ledgers.told import ToldLedger
 
         options = target.workload_options
         kube = await connect(context=options.get("context", ""), namespace=options["namespace"])
         stack.push_async_callback(kube.aclose)
-        router, workload, ledger = _on_kubernetes(kube, service, target)
+        router, workload, ledger, wake = _on_kubernetes(stack, kube, service, target)
         telling = Telling(kube, options["deployment"])
         stack.push_async_callback(telling.aclose)
-        return router, workload, ToldLedger(ledger, telling)
+        return router, workload, ToldLedger(ledger, telling), wake
     here = read_platform(folders)
     router = EnvoyRouter(folders, service, here.envoy_admin if here else None)
     stack.push_async_callback(router.aclose)
-    return router, LocalWorkload(folders, service), FileLedger(folders, service)
+    return router, LocalWorkload(folders, service), FileLedger(folders, service), Ticks(SystemClock())
 
 
-def _on_kubernetes(kube: Kube, service: str, target: Target) -> tuple[Router, Workload, Ledger]:
+def _on_kubernetes(
+    stack: AsyncExitStack, kube: Kube, service: str, target: Target
+) -> tuple[Router, Workload, Ledger, Wake]:
+    from serinus.kube.client import CONFIG_MAP, Selection
+    from serinus.kube.names import record_name
+    from serinus.kube.seen import Seen
+    from serinus.kube.wake import Watching
+    from serinus.kube.watch import Watch
     from serinus.ledgers.kubernetes import KubernetesLedger
     from serinus.routers.contour import contour_router
     from serinus.routers.gateway_api import gateway_api_router
@@ -71,13 +80,18 @@ def _on_kubernetes(kube: Kube, service: str, target: Target) -> tuple[Router, Wo
     options, routed = target.workload_options, target.router_options
     known = {field.name: options[field.name] for field in fields(Named) if field.name in options}
     if target.router == "replicas":
-        alone = KubernetesWorkload(kube, Named(**{**known, "service": ""}))
-        router = ReplicasRouter(kube, service, options["service"], options["deployment"])
-        return router, alone, KubernetesLedger(kube, service)
-    workload, ledger = KubernetesWorkload(kube, Named(**known)), KubernetesLedger(kube, service)
-    if target.router == "contour":
-        return contour_router(kube, routed["proxy"], service, options["service"]), workload, ledger
-    return gateway_api_router(kube, routed["route"], service, options["service"]), workload, ledger
+        known["service"] = ""  # traffic is the stable Service's: the canary has none
+        router: SplitRouter | ReplicasRouter = ReplicasRouter(kube, service, options["service"], options["deployment"])
+    elif target.router == "contour":
+        router = contour_router(kube, routed["proxy"], service, options["service"])
+    else:
+        router = gateway_api_router(kube, routed["route"], service, options["service"])
+    seen, ledger = Seen(kube), KubernetesLedger(kube, service)
+    record, route = Selection(CONFIG_MAP, record_name(service)), router.selection
+    wake = Watching((Watch(kube, record), record.name, ledger.wrote), (Watch(kube, route), route.name, router.knows))
+    stack.push_async_callback(seen.aclose)
+    stack.push_async_callback(wake.aclose)
+    return router, KubernetesWorkload(kube, seen, Named(**known)), ledger, wake
 
 
 def figures(service: str, url: str, target: Target, plan: Plan | None) -> PrometheusMetrics | AbsentMetrics:

@@ -1,10 +1,12 @@
-"""This process' own time, as `ports.Clock`."""
+"""This process' own time, as `ports.Clock`; and a wait that only time ends, as `ports.Wake`."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from datetime import UTC, datetime
+
+from serinus.ports import Clock
 
 
 class SystemClock:
@@ -18,3 +20,14 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class Ticks:
+    """Looking costs nothing here, so it is always time to look."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def wait(self, seconds: float, tick_seconds: float) -> bool:
+        await self._clock.sleep(min(seconds, tick_seconds))
+        return True

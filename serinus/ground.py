@@ -125,7 +125,7 @@ class There:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Kube]:
         """Its API server."""
-        from serinus.kube.client import connect
+        from serinus.kube.connecting import connect
 
         kube = await connect(context=self.context, namespace=self.namespace)
         try:

@@ -1,4 +1,4 @@
-"""What the moves need of the world: six ports, small enough to memorise.
+"""What the moves need of the world: seven ports, small enough to memorise.
 
 Each has one real adapter per vendor and one fake (`tests/fakes.py`); one contract suite runs over all. Every call is bounded in
 time by its adapter and raises only `PlatformError`s: `Unavailable` (again), `Conflict` (read, decide anew), `Refused` (never again).
@@ -237,6 +237,22 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+class Wake(Protocol):
+    """Whether somebody else may have written record or route: it only ends a wait, what has changed a read says."""
+
+    async def wait(self, seconds: float, tick_seconds: float) -> bool:
+        """Wait so long at most.
+
+        Args:
+            seconds: until something else is due
+            tick_seconds: between two looks, where nothing is known without looking
+
+        Returns:
+            True where it is time to look; False where neither has changed, as far as can be known.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The world of one release, opened by `serinus.wiring`."""
@@ -247,3 +263,4 @@ class Ports:
     ledger: Ledger
     notifier: Notifier
     clock: Clock
+    wake: Wake

@@ -175,9 +175,9 @@ async def open_ports(
             finding = Finding(f"no local platform runs in {folders.state}", service, "start it: serinus local up")
             raise PreflightError((finding,))
         metrics: Metrics = await stack.enter_async_context(adapters.figures(service, url, target, plan))
-        router, workload, ledger = await adapters.platform(stack, service, folders, target)
+        router, workload, ledger, wake = await adapters.platform(stack, service, folders, target)
         notifier = await adapters.notifier(stack, target.notify) if plan else adapters.AsPlanned(ledger)
-        yield Ports(router, workload, metrics, ledger, notifier, SystemClock())
+        yield Ports(router, workload, metrics, ledger, notifier, SystemClock(), wake)
 
 
 @asynccontextmanager
@@ -188,10 +188,11 @@ async def open_to_ask(service: str, folders: Folders, target: Target | None = No
         target: where it is, for who knows; else as `target_of` says
     """
     async with AsyncExitStack() as stack:
-        router, workload, ledger = await adapters.platform(
+        router, workload, ledger, wake = await adapters.platform(
             stack, service, folders, target or target_of(service, folders)
         )
-        yield Ports(router, workload, AbsentMetrics("nobody asked for them"), ledger, LogNotifier(), SystemClock())
+        metrics = AbsentMetrics("nobody asked for them")
+        yield Ports(router, workload, metrics, ledger, LogNotifier(), SystemClock(), wake)
 
 
 def target_of(service: str, folders: Folders) -> Target:

@@ -111,4 +111,4 @@ def a_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(said))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setattr("serinus.kube.client.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    monkeypatch.setattr("serinus.kube.connecting.KUBE_CONFIG_DEFAULT_LOCATION", str(path))

@@ -1,41 +1,40 @@
 """One API server and namespace, asked with a time-out on every call; refusals come as errors of ours.
 
-What its objects mean is the adapters' business. Proxies come from the kubeconfig alone, never from the environment.
+What its objects mean is the adapters' business; which server is meant says `connecting`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import (
-    KUBE_CONFIG_DEFAULT_LOCATION,
-    ConfigException,
-    load_incluster_config,
-    load_kube_config,
-)
+from kubernetes.aio.client import ApiClient
+from kubernetes.aio.config import ConfigException
 
-from serinus.errors import Refused, Unavailable
+from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.kube.errors import Doing, Missing, refusal
 from serinus.kube.names import SERINUS
 from serinus.kube.patch import Object, Operation
 
 CALL_SECONDS = 3.0
 """No call is waited for any longer; a write past it is unknown, not undone."""
+QUIET_SECONDS = 90.0
+"""A watch says something each minute; one that does not is no longer heard."""
+WATCH_SECONDS = 290
+"""The server ends a watch after so long, and it is asked for anew."""
+PAGE = 500
+"""Objects of one answer to a list."""
 CREDENTIAL_SECONDS = 10.0
 """How long a program that a kubeconfig names for its token may take."""
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
-_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,28 @@ SERVICE = Kind("", "v1", "services", "Service")
 POD = Kind("", "v1", "pods", "Pod")
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 _REVIEW = Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Objects of one kind: one by its name, or those with some labels.
+
+    Args:
+        labels: as a label selector is written; empty: all of them
+    """
+
+    kind: Kind
+    name: str = ""
+    labels: str = ""
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """As the server is asked."""
+        return [("fieldSelector", f"metadata.name={self.name}")] if self.name else [("labelSelector", self.labels)]
+
+
+class Gone(Unavailable):
+    """The server has forgotten the version that a watch was to begin at: list again."""
 
 
 class Kube:
@@ -105,10 +126,40 @@ class Kube:
 
     async def select(self, kind: Kind, selector: str) -> list[Object]:
         """Every object with these labels."""
-        doing = Doing("list", kind.resource, self.namespace)
-        query = [("labelSelector", selector)]
-        answer = _object(doing, await self._answer(doing, "GET", kind.path(self.namespace), query))
-        return list(answer.get("items") or ())
+        _, found = await self.listed(Selection(kind, labels=selector))
+        return found
+
+    async def listed(self, selection: Selection) -> tuple[str, list[Object]]:
+        """The objects, and the version at which a watch goes on from them."""
+        doing = Doing("list", selection.kind.resource, self.namespace)
+        path, found, further = selection.kind.path(self.namespace), list[Object](), ""
+        while True:
+            query = [*selection.query, ("limit", str(PAGE)), *([("continue", further)] if further else [])]
+            answer = _object(doing, await self._answer(doing, "GET", path, query))
+            found += answer.get("items") or ()
+            told = answer.get("metadata") or {}
+            further = told.get("continue") or ""
+            if not further:
+                return str(told.get("resourceVersion") or ""), found
+
+    async def events(self, selection: Selection, version: str) -> AsyncIterator[tuple[str, Object]]:
+        """What happens to the objects after a version: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`; until the server ends it.
+
+        Raises:
+            Gone: that version is too old
+            Unavailable: nothing was heard for a while
+        """
+        doing = Doing("watch", selection.kind.resource, self.namespace, selection.name)
+        asked = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
+        query = [*selection.query, *asked.items(), ("timeoutSeconds", str(WATCH_SECONDS))]
+        timeout = aiohttp.ClientTimeout(total=None, connect=self._seconds, sock_read=QUIET_SECONDS)
+        with self._reaching(doing):
+            answer = await self._send("GET", selection.kind.path(self.namespace), query, timeout)
+            async with answer.response:
+                if answer.status >= 300:
+                    raise _unwatched(doing, answer.status, await answer.read())
+                async for line in answer.response.content:
+                    yield _event(doing, line)
 
     async def create(self, kind: Kind, body: Object, *, dry_run: bool = False) -> Object:
         """Raises Conflict where it is there already."""
@@ -186,20 +237,37 @@ class Kube:
         body: Object | list[Operation] | None,
         content: str,
     ) -> tuple[int, bytes]:
-        headers = {"Accept": JSON, "Content-Type": content}
+        with self._reaching(doing):
+            async with asyncio.timeout(self._seconds):
+                timeout = aiohttp.ClientTimeout(self._seconds)
+                answer = await self._send(method, path, query, timeout, body, content)
+                return answer.status, await answer.read()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        timeout: aiohttp.ClientTimeout,
+        body: Object | list[Operation] | None = None,
+        content: str = JSON,
+    ) -> Any:
+        request = await self._api.param_serialize(
+            method,
+            path,
+            query_params=list(query),
+            header_params={"Accept": JSON, "Content-Type": content},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        return await self._api.call_api(*request, _request_timeout=timeout)
+
+    @contextmanager
+    def _reaching(self, doing: Doing) -> Iterator[None]:
+        """What keeps an answer from coming, as an error of ours."""
         where = self._api.configuration.host
         try:
-            async with asyncio.timeout(self._seconds):
-                request = await self._api.param_serialize(
-                    method,
-                    path,
-                    query_params=list(query),
-                    header_params=headers,
-                    body=body,
-                    auth_settings=["BearerToken"],
-                )
-                answer = await self._api.call_api(*request, _request_timeout=aiohttp.ClientTimeout(self._seconds))
-                return answer.status, await answer.read()
+            yield
         except TimeoutError as cause:
             raise Unavailable(f"{doing}: the API server did not answer within {self._seconds:g} s") from cause
         except (ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError) as cause:
@@ -216,53 +284,6 @@ class Kube:
             raise Refused(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause
 
 
-async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", seconds: float = CALL_SECONDS) -> Kube:
-    """The cluster meant: of the kubeconfig given or named by `KUBECONFIG`, else that of the pod we run in, else of `~/.kube/config`.
-
-    Args:
-        kubeconfig: a path, or several with colons as `KUBECONFIG` has them
-        context: of the kubeconfig; default: its current one
-        namespace: default: the context's, the pod's, else `default`
-
-    Raises:
-        Refused: there is none, or it cannot be read
-    """
-    named = kubeconfig or os.environ.get("KUBECONFIG", "")
-    which = named or KUBE_CONFIG_DEFAULT_LOCATION
-    in_pod = not named and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
-    if not in_pod and not _some_file(which):
-        raise Refused(f"there is no kubeconfig at {which}, and this is no pod: say which cluster is meant")
-    configuration = Configuration()
-    configuration.client_session_kwargs = {"trust_env": False}
-    credentials, here = None, ""
-    try:
-        if in_pod:
-            load_incluster_config(client_configuration=configuration)
-            here = _pod_namespace()
-        else:
-            async with asyncio.timeout(CREDENTIAL_SECONDS):
-                credentials = await load_kube_config(
-                    config_file=which,
-                    context=context or None,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
-            here = credentials.current_context["context"].get("namespace") or ""
-    except Exception as cause:  # for most of what can be wrong with such a file its loader has no error of its own
-        raise Refused(f"{which} names no cluster that can be used: {cause or type(cause).__name__}") from cause
-    api = ApiClient(configuration)
-    api.user_agent = SERINUS
-    return Kube(api, namespace or here or "default", seconds, credentials)
-
-
-def _some_file(paths: str) -> bool:
-    return any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep))
-
-
-def _pod_namespace() -> str:
-    return _POD.read_text().strip() if _POD.is_file() else ""
-
-
 def _written(dry_run: bool) -> list[tuple[str, str]]:
     return [("fieldManager", SERINUS), *([("dryRun", "All")] if dry_run else [])]
 
@@ -275,3 +296,19 @@ def _object(doing: Doing, said: bytes) -> Object:
     if not isinstance(answer, dict):
         raise Unavailable(f"{doing}: the answer is no object")
     return answer
+
+
+def _event(doing: Doing, line: bytes) -> tuple[str, Object]:
+    said = _object(doing, line)
+    kind, about = str(said.get("type")), said.get("object") or {}
+    if kind == "ERROR":
+        raise _unwatched(doing, int(about.get("code") or 500), json.dumps(about).encode())
+    return kind, about
+
+
+def _unwatched(doing: Doing, code: int, said: bytes) -> PlatformError:
+    return (
+        Gone(f"{doing}: the version that it was to begin at is forgotten")
+        if code == 410
+        else refusal(doing, code, said)
+    )

@@ -13,6 +13,7 @@ from serinus.errors import PlatformError
 from serinus.kube import image, template, trouble
 from serinus.kube.client import POD, Kube
 from serinus.kube.patch import Object
+from serinus.kube.seen import Reader
 from serinus.ports import Pod
 
 LASTS_SECONDS = {"NotReady": 15.0}
@@ -51,13 +52,14 @@ class Pods:
         self._monotonic = monotonic
         self._seen: dict[str, _Seen] = {}
 
-    async def found(self, selector: str, without: str = "") -> list[Object]:
+    async def found(self, reader: Reader, selector: str, without: str = "") -> list[Object]:
         """Those that serve or should: neither being deleted nor ended for good.
 
         Args:
+            reader: shows them
             without: a label that those of others have
         """
-        there = await self._kube.select(POD, selector)
+        there = await reader.select(POD, selector)
         return [
             pod
             for pod in there

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from serinus.errors import Conflict, PlatformError, Refused
 from serinus.kube import canary_service
-from serinus.kube.client import Kind, Kube
+from serinus.kube.client import Kind, Kube, Selection
 from serinus.kube.patch import Object, Operation, disowning
 from serinus.kube.split import Split
 from serinus.ports import Route
@@ -80,6 +80,18 @@ class SplitRouter:
         if word.complaint and route.weight != NOTHING:
             raise Refused(f"{self} is rejected: {word.complaint}")
         return True
+
+    @property
+    def selection(self) -> Selection:
+        """The object, to be watched."""
+        return Selection(self._kind, self._name)
+
+    def knows(self, found: Object) -> bool:
+        """Whether what is ours of an object is as it was last read or written here."""
+        try:
+            return self._last is not None and self._split.route(found).version == self._split.route(self._last).version
+        except PlatformError:
+            return False
 
     async def rehearse_close(self) -> None:
         now = await self._get()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -39,6 +40,11 @@ class KubernetesLedger:
         self._service = service
         self._name = record_name(service)
         self._evidence = Evidence(kube, service)
+        self._sent: deque[str] = deque(maxlen=4)
+
+    def wrote(self, found: Object) -> bool:
+        """Whether a record's ConfigMap is as this ledger left it."""
+        return (found["metadata"].get("annotations") or {}).get(WRITE) in self._sent
 
     async def read(self) -> Kept | None:
         found = await self._kube.find(CONFIG_MAP, self._name)
@@ -48,6 +54,7 @@ class KubernetesLedger:
         stored = to_json(record).decode()
         # A write that changes nothing would keep its version, and stop nobody who wrote on it.
         notes = {WRITE: secrets.token_hex(4)}
+        self._sent.append(notes[WRITE])
         said = {**labels(self._service, record.release), **news.labels(record)}
         if seen is None:
             metadata = {"name": self._name, "labels": said, "annotations": notes}

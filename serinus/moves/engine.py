@@ -26,7 +26,8 @@ class Timing:
     """How fast holders and guards act; a platform's, never a policy's, and never scaled.
 
     Args:
-        tick_seconds: between two looks at inbox and mark
+        tick_seconds: between two looks at inbox and mark, and at whatever is waited for
+        look_seconds: inbox and mark are looked at so often even where a watch says that nobody wrote them
         beat_seconds: between two beats
         dead_seconds: D: a record silent for so long has lost its owner
         again_seconds: between two tries to return traffic
@@ -36,6 +37,7 @@ class Timing:
     """
 
     tick_seconds: float = 0.25
+    look_seconds: float = 0.0
     beat_seconds: float = 1.0
     dead_seconds: float = 5.0
     again_seconds: float = 1.0
@@ -48,6 +50,7 @@ class Timing:
 LOCAL = Timing()
 KUBERNETES = Timing(
     tick_seconds=1.0,
+    look_seconds=15.0,
     beat_seconds=7.5,
     dead_seconds=25.0,
     ready_seconds=600.0,
@@ -107,6 +110,8 @@ class Engine:
         """The phase whose weight was written, taken up and recorded by this process."""
         self.verdict: Verdict | None = None
         self._heard = frozenset(ask.id for ask in kept.record.inbox)
+        self._woken = True
+        self._looked = ports.clock.monotonic()
 
     @property
     def record(self) -> Record:
@@ -142,6 +147,7 @@ class Engine:
                 return self._record
             except Conflict:
                 theirs = await self._read()
+                self._woken = True  # somebody asks something, or wants to
                 if _same(theirs, wanted):  # our own write, whose answer was lost
                     self._accept(self._kept)
                     return self._record
@@ -182,6 +188,23 @@ class Engine:
             await self.write(asked(heard))
             self._heard |= {ask.id for ask in new}  # not before: what could not be written is heard again
         return self._record
+
+    @property
+    def must_look(self) -> bool:
+        """Inbox or mark may have been written by others since the last look."""
+        return self._woken or self.ports.clock.monotonic() - self._looked >= self.timing.look_seconds
+
+    def looked(self) -> None:
+        """Both have been read."""
+        self._woken = False
+        self._looked = self.ports.clock.monotonic()
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep so long at most: until a beat is due, or others may have written."""
+        timing = self.timing
+        beat = timing.beat_seconds - self.silent_seconds
+        woken = await self.ports.wake.wait(min(seconds, max(beat, timing.tick_seconds)), timing.tick_seconds)
+        self._woken = woken or self._woken
 
     def remember(self, record: Record) -> None:
         """Keep a record that is to be written later: where the traffic comes first."""

@@ -1,7 +1,7 @@
 """The one function that waits: every wait of an engine ticks through here.
 
-Each tick reads inbox and mark and beats; nothing else beats, no timer and no second coroutine, so that an engine that no longer
-decides does not look alive.
+Each tick reads inbox and mark where somebody may have written them, and beats; nothing else beats, no timer and no second coroutine, so
+that an engine that no longer decides does not look alive.
 """
 
 from __future__ import annotations
@@ -33,9 +33,12 @@ async def tick(engine: Engine) -> Action | None:
     asked = next_action(engine.record, None, engine.now())
     if asked.ends:
         return asked
+    if not engine.must_look:
+        return None
     try:
         route = await engine.ports.router.read()
         engine.weigh(route)
+        engine.looked()
         return route_action(engine, route)
     except PlatformError as cause:
         log.warning("%s: the route cannot be read: %s", engine.release, cause)
@@ -45,7 +48,8 @@ async def tick(engine: Engine) -> Action | None:
 async def _record(engine: Engine) -> Action | None:
     """Listen and beat; without an acknowledged beat for D others may take over, so this one lets go of the traffic first."""
     try:
-        await engine.listen()
+        if engine.must_look:
+            await engine.listen()
         await engine.beat()
     except Unavailable as cause:
         silent = engine.silent_seconds
@@ -114,7 +118,7 @@ async def hold(
             log.warning("%s: waiting for %s: %s", engine.release, waiting_for, cause)
         if clock.monotonic() >= until:
             return Action(overdue, f"waited {seconds:g} s for {waiting_for}", "wait", "overdue")
-        await clock.sleep(min(engine.timing.tick_seconds, max(until - clock.monotonic(), 0.001)))
+        await engine.rest(min(engine.timing.tick_seconds, max(until - clock.monotonic(), 0.001)))
 
 
 def check_alive(engine: Engine) -> None:

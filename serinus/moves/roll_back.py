@@ -104,7 +104,7 @@ async def _drain(engine: Engine) -> None:
                 "%s: the canary may still serve somebody after %g s", engine.release, timing.drain_at_most_seconds
             )
             return
-        await clock.sleep(min(timing.tick_seconds, left))
+        await engine.rest(min(timing.tick_seconds, left))
 
 
 async def _served(engine: Engine) -> float:

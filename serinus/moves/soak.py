@@ -50,7 +50,7 @@ async def _watch(engine: Engine) -> Action:
 
 async def _until_scrape(engine: Engine) -> Action | None:
     """Wait for the next scrape and for the interval; ticking, so that a person's abort acts at once."""
-    clock, timing = engine.ports.clock, engine.timing
+    clock = engine.ports.clock
     due = engine.last_check + await _wait_seconds(engine)
     while True:
         ended = await tick(engine)
@@ -63,7 +63,7 @@ async def _until_scrape(engine: Engine) -> Action | None:
             check_alive(engine)
         except Drift as cause:
             return Action(Step.ROLL_BACK, str(cause), "engine", "stalled")
-        await clock.sleep(min(timing.tick_seconds, left))
+        await engine.rest(left)
 
 
 async def _wait_seconds(engine: Engine) -> float:

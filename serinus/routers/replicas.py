@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from serinus.errors import Conflict, Refused
 from serinus.kube import names, ratio, selector
-from serinus.kube.client import DEPLOYMENT, SERVICE, Kind, Kube
+from serinus.kube.client import DEPLOYMENT, SERVICE, Kind, Kube, Selection
 from serinus.kube.patch import Object, Operation
 from serinus.kube.ratio import Beside
 from serinus.ports import Route
@@ -39,9 +39,11 @@ class ReplicasRouter:
         self._kube, self._service = kube, service
         self._selecting, self._stable = selecting, stable
         self._canary = names.canary_name(stable)
+        self._version = ""
+        """Of the route as it was last read or written."""
 
     async def read(self) -> Route:
-        return await self._route(await self._find())
+        return self._known(await self._route(await self._find()))
 
     async def write(self, mark: Mark, seen: Route) -> Route:
         write = secrets.token_hex(4)
@@ -61,6 +63,16 @@ class ReplicasRouter:
         own = re.compile(names.pods(self._canary))
         serving = {name for one in slices for name in _ready(one) if own.fullmatch(name)}
         return len(serving) == (canary["spec"]["replicas"] if canary else 0)
+
+    @property
+    def selection(self) -> Selection:
+        """The object with the weight, to be watched."""
+        return Selection(DEPLOYMENT, self._canary)
+
+    def knows(self, found: Object) -> bool:
+        """Whether mark and number are as they were last read or written here."""
+        marked = ratio.marked(found, self._service)
+        return marked and ratio.route(found, self._service, None).version == self._version
 
     async def rehearse_close(self) -> None:
         """Closing writes a Deployment and looks at the Service's endpoints. Until a canary is made, stable's is tried, unchanged."""
@@ -83,6 +95,10 @@ class ReplicasRouter:
     async def project(self) -> bool:
         """The object is what serves: there is no rendering of it to mend."""
         return False
+
+    def _known(self, route: Route) -> Route:
+        self._version = route.version
+        return route
 
     async def _find(self) -> Object | None:
         return await self._kube.find(DEPLOYMENT, self._canary)
@@ -123,7 +139,7 @@ class ReplicasRouter:
             if (await self._route(now)).version != seen.version:
                 raise Conflict(f"the Deployment {self._canary} is not as it was read")
             try:
-                return await self._route(await self._kube.patch(DEPLOYMENT, self._canary, made(now)))
+                return self._known(await self._route(await self._kube.patch(DEPLOYMENT, self._canary, made(now))))
             except Conflict:
                 continue
         raise Conflict(f"the Deployment {self._canary} is written by others faster than it can be read")

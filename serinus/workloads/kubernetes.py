@@ -29,6 +29,7 @@ from serinus.kube import (
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.patch import Object
 from serinus.kube.pods import Pods, image_id
+from serinus.kube.seen import Reader, Seen
 from serinus.kube.template import Template, containers, version
 from serinus.ports import Pod, Side
 from serinus.release.record import Note
@@ -67,20 +68,23 @@ class KubernetesWorkload:
 
     Args:
         kube: closed by whoever opened it
+        seen: shows what is looked at in every check; whatever is written over is read from `kube`
         monotonic: this process' own clock, seconds
     """
 
-    def __init__(self, kube: Kube, named: Named, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, kube: Kube, seen: Seen, named: Named, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._kube = kube
+        self._seen = seen
         self._named = named
         self._pods = Pods(kube, named.container, monotonic)
         self._canary_pods = Pods(kube, named.container, monotonic)
+        self._unread: set[config.Reference] = set()
 
     async def stable(self) -> Side:
-        return await self._stable_side(*await self._read_stable())
+        return await self._stable_side(*await self._read_stable(self._seen))
 
     async def canary(self) -> Side | None:
-        found = await self._kube.find(DEPLOYMENT, self._named.canary)
+        found = await self._seen.find(DEPLOYMENT, self._named.canary)
         if found is None or not canary.release_of(found) or found["metadata"].get("deletionTimestamp"):
             return None
         return await self._canary_side(found)
@@ -116,6 +120,7 @@ class KubernetesWorkload:
                     written = await self._begun(found, wanted, release, scale)
             except Conflict:
                 continue
+            self._seen.wrote(DEPLOYMENT, written)
             return await self._canary_side(written)
         raise self._busy(self._named.canary)
 
@@ -143,7 +148,7 @@ class KubernetesWorkload:
         ids = await self._image_ids() if note.step == stable.NEW else ()
         may_run = stable.analysed(wanted, self._named.container, ids)
         for _ in range(_WRITES):
-            found, present = await self._read_stable()
+            found, present = await self._read_stable(self._kube)
             if (present.text(), stable.note(found)) != (seen.template, seen.note):
                 raise Conflict(f"the Deployment {self._named.deployment} is not as it was read")
             operations = stable.written(found, wanted, note, may_run)
@@ -151,6 +156,7 @@ class KubernetesWorkload:
                 written = await self._kube.patch(DEPLOYMENT, self._named.deployment, operations)
             except Conflict:
                 continue
+            self._seen.wrote(DEPLOYMENT, written)
             return await self._stable_side(written, Template(written["spec"]["template"], wanted.config))
         raise self._busy(self._named.deployment)
 
@@ -178,21 +184,23 @@ class KubernetesWorkload:
                 )
         return tuple(told)
 
-    async def _read_stable(self) -> tuple[Object, Template]:
-        found = await self._kube.get(DEPLOYMENT, self._named.deployment)
+    async def _read_stable(self, reader: Reader) -> tuple[Object, Template]:
+        found = await reader.get(DEPLOYMENT, self._named.deployment)
         pod = found["spec"]["template"]
         mounted = config.references(pod["spec"])
-        sums = await asyncio.gather(*map(self._checksum, mounted))
+        sums = await asyncio.gather(*(self._checksum(reader, one) for one in mounted))
         return found, Template(pod, {str(one): sum for one, sum in zip(mounted, sums, strict=True)})
 
-    async def _checksum(self, mounted: config.Reference) -> str:
+    async def _checksum(self, reader: Reader, mounted: config.Reference) -> str:
         """Of one object; `unread` where we have no right to read it: then nobody here can tell whether it changed."""
-        try:
-            return config.checksum(await self._kube.find(_MOUNTED[mounted.kind], mounted.name))
-        except Refused:
-            if mounted.kind != "Secret" or await self._kube.may("get", SECRET, mounted.name):
-                raise
-            return "unread"
+        if mounted not in self._unread:
+            try:
+                return config.checksum(await reader.find(_MOUNTED[mounted.kind], mounted.name))
+            except Refused:
+                if mounted.kind != "Secret" or await self._kube.may("get", SECRET, mounted.name):
+                    raise
+                self._unread.add(mounted)
+        return "unread"
 
     async def _begun(self, found: Object | None, wanted: Template, release: str, replicas: int | None) -> Object:
         """A canary Deployment and its Service; one of the user's own is adopted."""
@@ -240,21 +248,21 @@ class KubernetesWorkload:
     async def _image_ids(self) -> tuple[str, ...]:
         """Of the images that the canary's pods run: what was analysed, whatever its tag means by now."""
         found = await self._kube.find(DEPLOYMENT, self._named.canary)
-        pods = await self._pods_of_canary(found) if found and canary.release_of(found) else []
+        pods = await self._pods_of_canary(self._kube, found) if found and canary.release_of(found) else []
         return tuple(image_id(pod, containers(pod["spec"], self._named.container)["name"]) for pod in pods)
 
-    async def _pods_of_canary(self, found: Object) -> list[Object]:
+    async def _pods_of_canary(self, reader: Reader, found: Object) -> list[Object]:
         own = canary.own_labels(self._named.canary, canary.release_of(found))
-        return await self._canary_pods.found(selector.asked({"matchLabels": own}))
+        return await self._canary_pods.found(reader, selector.asked({"matchLabels": own}))
 
     async def _stable_side(self, found: Object, template: Template) -> Side:
-        pods = await self._pods.found(selector.asked(found["spec"]["selector"]), without=names.CANARY)
+        pods = await self._pods.found(self._seen, selector.asked(found["spec"]["selector"]), without=names.CANARY)
         told = await self._pods.told(pods, stable.may_run(found))
         others = any(pod.trouble.startswith("OtherImage") for pod in told)
         return self._side(found, template, told, settled=rollout.settled(found) and not others)
 
     async def _canary_side(self, found: Object) -> Side:
-        told = await self._canary_pods.told(await self._pods_of_canary(found), {})
+        told = await self._canary_pods.told(await self._pods_of_canary(self._seen, found), {})
         return self._side(found, canary.analysed(found), told, settled=rollout.settled(found))
 
     def _side(self, found: Object, template: Template, pods: tuple[Pod, ...], *, settled: bool) -> Side:

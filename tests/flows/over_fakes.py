@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from serinus import wiring
+from serinus.clock import Ticks
 from serinus.ports import Ports
 from serinus.release.plan import Plan
 from serinus.settings import Folders
@@ -17,7 +18,9 @@ Enter = Callable[..., AbstractAsyncContextManager[wiring.Run]]
 
 
 def ports(world: FakeWorld) -> Ports:
-    return Ports(world.router, world.workload, world.metrics, world.ledger, world.notifier, world.clock)
+    return Ports(
+        world.router, world.workload, world.metrics, world.ledger, world.notifier, world.clock, Ticks(world.clock)
+    )
 
 
 def entering(world: FakeWorld, folders: Folders, plan: Plan | None = None) -> Enter:

@@ -39,7 +39,7 @@ async def test_a_release_through_prefect(
         FORMS["contour"].object(f"{space.namespace}.example"),
     )
     account = space.as_account("serinus", tmp_path)
-    monkeypatch.setattr("serinus.kube.client.KUBE_CONFIG_DEFAULT_LOCATION", str(account.kubeconfig))
+    monkeypatch.setattr("serinus.kube.connecting.KUBE_CONFIG_DEFAULT_LOCATION", str(account.kubeconfig))
     monkeypatch.setenv("SERINUS_STATE", str(tmp_path / "state"))
     async with users(space.cluster.ingress, f"{space.namespace}.example") as asked:
         await counted(space.cluster.prometheus, space.namespace)

@@ -13,8 +13,9 @@ import pytest
 from kubernetes.aio.config import incluster_config
 
 from serinus.errors import Refused, Unavailable
-from serinus.kube import client
-from serinus.kube.client import CONFIG_MAP, Kube, connect
+from serinus.kube import connecting
+from serinus.kube.client import CONFIG_MAP, Kube
+from serinus.kube.connecting import connect
 from serinus.kube.patch import put
 
 Answer = Callable[[str], "tuple[int, bytes] | None"]
@@ -173,7 +174,7 @@ async def test_in_a_pod_the_pod_s_own_account_is_used(tmp_path: Path, monkeypatc
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
-    monkeypatch.setattr(client, "_POD", tmp_path / "namespace")
+    monkeypatch.setattr(connecting, "_POD", tmp_path / "namespace")
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")

@@ -27,6 +27,12 @@ class Node:
     async def select(self, kind: object, selector: str) -> list[dict[str, Any]]:
         return self.pods
 
+    async def find(self, kind: object, name: str) -> None:
+        return None
+
+    async def get(self, kind: object, name: str) -> dict[str, Any]:
+        raise AssertionError("pods are asked for by their labels")
+
     async def log(self, pod: str, container: str, lines: int, *, previous: bool = False) -> str:
         self.logs += 1
         if not self.answers:
@@ -43,7 +49,7 @@ class Looking:
         self, seconds: float, *pods: dict[str, Any], analysed: dict[str, Any] | None = None
     ) -> tuple[Pod, ...]:
         self.now, self.node.pods = 100.0 + seconds, list(pods)
-        return await self.pods.told(await self.pods.found("app=shop"), analysed or {})
+        return await self.pods.told(await self.pods.found(self.node, "app=shop"), analysed or {})
 
 
 @pytest.fixture
@@ -98,8 +104,8 @@ async def test_who_leaves_or_has_ended_or_is_another_s_is_not_among_them(look: L
     evicted["status"] = {"phase": "Failed", "reason": "Evicted"}
     other["metadata"]["labels"] = {"serinus.dev/canary": "shop-canary"}
     look.node.pods = [leaving, evicted, other]
-    assert await look.pods.found("app=shop") == [other]
-    assert await look.pods.found("app=shop", without="serinus.dev/canary") == []
+    assert await look.pods.found(look.node, "app=shop") == [other]
+    assert await look.pods.found(look.node, "app=shop", without="serinus.dev/canary") == []
 
 
 async def test_another_image_under_the_same_name_is_told(look: Looking) -> None:

@@ -135,7 +135,7 @@ async def acquired(
     """
     account = space.as_account("serinus", folder)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("serinus.kube.client.KUBE_CONFIG_DEFAULT_LOCATION", str(account.kubeconfig))
+        patched.setattr("serinus.kube.connecting.KUBE_CONFIG_DEFAULT_LOCATION", str(account.kubeconfig))
         plan = plan_of("shop", version, policy(space, router, space.cluster.prometheus) | otherwise)
         folders = Folders.at(folder / "state")
         async with open_ports("shop", folders, plan) as ports:

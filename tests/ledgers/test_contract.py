@@ -11,7 +11,7 @@ import pytest
 
 from serinus.analysis.threshold import Checks, Gates
 from serinus.errors import Conflict, Refused
-from serinus.kube.client import connect
+from serinus.kube.connecting import connect
 from serinus.ledgers.file import FileLedger
 from serinus.ledgers.kubernetes import KubernetesLedger
 from serinus.ports import Ledger

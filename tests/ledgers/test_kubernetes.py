@@ -12,7 +12,8 @@ import pytest
 
 from serinus.errors import Conflict, Refused
 from serinus.kube import evidence
-from serinus.kube.client import Kube, connect
+from serinus.kube.client import Kube
+from serinus.kube.connecting import connect
 from serinus.kube.names import EVIDENCE, RELEASE, SERVICE, STATE
 from serinus.ledgers.kubernetes import KubernetesLedger
 from serinus.release.evidence import Line, verify

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
 
+from serinus.clock import Ticks
 from serinus.errors import SerinusError
 from serinus.moves.acquire import acquire
 from serinus.moves.check import decide
@@ -31,7 +32,9 @@ NAMES = count(1)
 
 
 def ports(world: FakeWorld) -> Ports:
-    return Ports(world.router, world.workload, world.metrics, world.ledger, world.notifier, world.clock)
+    return Ports(
+        world.router, world.workload, world.metrics, world.ledger, world.notifier, world.clock, Ticks(world.clock)
+    )
 
 
 async def release(world: FakeWorld, plan: Plan | None = None, *, name: str = "r1", wait_seconds: float = 0.0) -> Record:

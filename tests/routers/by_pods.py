@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 
-from serinus.kube.client import Kube, connect
+from serinus.kube.client import Kube
+from serinus.kube.connecting import connect
+from serinus.kube.seen import Seen
 from serinus.release.count import instances, share
 from serinus.release.weight import Weight
 from serinus.routers.replicas import ReplicasRouter
@@ -69,7 +71,7 @@ async def some_pods(space: Access, *, running: bool = False) -> AsyncIterator[Po
     front = FORMS["contour"].object(f"{space.namespace}.example")
     space.apply(a_deployment(replicas=STABLE, **pod), a_service(), a_service("files"), front)
     kube = await connect(str(space.kubeconfig), namespace=space.namespace)
-    workload = KubernetesWorkload(kube, Named("shop", ""))
+    workload = KubernetesWorkload(kube, Seen(kube), Named("shop", ""))
     await workload.put_canary("r-1", await workload.template_for("v1.1", await workload.stable()), 3)
     router = ReplicasRouter(kube, "shop", "shop", "shop")
 

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 
 from serinus.kube.backends import shares
-from serinus.kube.client import Kube, connect
+from serinus.kube.client import Kube
+from serinus.kube.connecting import connect
 from serinus.kube.names import RELEASE
 from serinus.kube.split_router import SplitRouter
 from serinus.release.weight import Weight

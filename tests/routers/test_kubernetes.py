@@ -14,7 +14,8 @@ import pytest
 
 from serinus.clock import SystemClock
 from serinus.errors import Conflict, Refused, Unavailable
-from serinus.kube.client import Kube, connect
+from serinus.kube.client import Kube
+from serinus.kube.connecting import connect
 from serinus.kube.names import RELEASE
 from serinus.local.cluster.cluster import Cluster
 from serinus.moves.close import close_once

@@ -10,7 +10,8 @@ import pytest
 
 from serinus.clock import SystemClock
 from serinus.errors import Conflict, Refused
-from serinus.kube.client import connect
+from serinus.kube.connecting import connect
+from serinus.kube.seen import Seen
 from serinus.moves.close import close_once
 from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING, Weight
@@ -42,7 +43,7 @@ async def test_what_others_write_there_survives_and_stops_no_write(pods: Pods) -
     assert await pods.router.read() == route, "what a weight is was settled when the release began"
     route = await pods.router.write(a_mark(50, seq=2), route)
     assert pods.seen()["spec"]["replicas"] == 4
-    workload = KubernetesWorkload(pods.kube, Named("shop", ""))
+    workload = KubernetesWorkload(pods.kube, Seen(pods.kube), Named("shop", ""))
     scaled = await workload.put_canary("r-1", await workload.template_for("v1.1", await workload.stable()), 1)
     assert scaled.replicas == 4, "the number of pods is the router's alone to write"
     await pods.router.restore("", route)
@@ -70,7 +71,7 @@ async def test_who_would_not_be_selected_or_is_scaled_by_others_is_told_before(p
         await pods.router.rehearse_close()
     pods.space.apply(a_service(), SCALING)
     await pods.router.rehearse_close()
-    workload = KubernetesWorkload(pods.kube, Named("shop", "", autoscaler="shop"))
+    workload = KubernetesWorkload(pods.kube, Seen(pods.kube), Named("shop", "", autoscaler="shop"))
     found = await workload.findings(await workload.template_for("v1.1", await workload.stable()))
     assert [(one.where, one.fatal) for one in found] == [("HorizontalPodAutoscaler shop", True)]
     assert "may scale shop from 4 to 5 pods" in found[0].what

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from serinus.kube.client import connect
+from serinus.kube.connecting import connect
 from serinus.kube.names import CANARY
+from serinus.kube.seen import Seen
 from serinus.workloads.kubernetes import KubernetesWorkload, Named
 from tests.cluster.access import Access
 
@@ -87,5 +88,7 @@ async def a_shop(
     """
     space.apply(*(objects or (a_deployment(), a_service())))
     kube = await connect(str((access or space).kubeconfig), namespace=space.namespace)
-    yield Shop(space, KubernetesWorkload(kube, replace(NAMED, **named)))
+    seen = Seen(kube)
+    yield Shop(space, KubernetesWorkload(kube, seen, replace(NAMED, **named)))
+    await seen.aclose()
     await kube.aclose()

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from serinus.errors import Refused
-from serinus.kube.client import DEPLOYMENT, POD, SERVICE, Kind, Kube, connect
+from serinus.kube.client import DEPLOYMENT, POD, SERVICE, Kind, Kube
+from serinus.kube.connecting import connect
 from serinus.release.record import Note
 from tests.cluster.access import Access
 from tests.workloads.on_kubernetes import Shop, a_deployment, a_service, a_shop

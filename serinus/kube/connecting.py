@@ -1,0 +1,66 @@
+"""Which cluster is meant, and how is it reached? By a kubeconfig, or as the pod that we run in.
+
+Proxies come from the kubeconfig alone, never from the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import KUBE_CONFIG_DEFAULT_LOCATION, load_incluster_config, load_kube_config
+
+from serinus.errors import Refused
+from serinus.kube.client import CALL_SECONDS, CREDENTIAL_SECONDS, Kube
+from serinus.kube.names import SERINUS
+
+_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", seconds: float = CALL_SECONDS) -> Kube:
+    """The cluster meant: of the kubeconfig given or named by `KUBECONFIG`, else that of the pod we run in, else of `~/.kube/config`.
+
+    Args:
+        kubeconfig: a path, or several with colons as `KUBECONFIG` has them
+        context: of the kubeconfig; default: its current one
+        namespace: default: the context's, the pod's, else `default`
+
+    Raises:
+        Refused: there is none, or it cannot be read
+    """
+    named = kubeconfig or os.environ.get("KUBECONFIG", "")
+    which = named or KUBE_CONFIG_DEFAULT_LOCATION
+    in_pod = not named and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+    if not in_pod and not _some_file(which):
+        raise Refused(f"there is no kubeconfig at {which}, and this is no pod: say which cluster is meant")
+    configuration = Configuration()
+    configuration.client_session_kwargs = {"trust_env": False}
+    credentials, here = None, ""
+    try:
+        if in_pod:
+            load_incluster_config(client_configuration=configuration)
+            here = _pod_namespace()
+        else:
+            async with asyncio.timeout(CREDENTIAL_SECONDS):
+                credentials = await load_kube_config(
+                    config_file=which,
+                    context=context or None,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+            here = credentials.current_context["context"].get("namespace") or ""
+    except Exception as cause:  # for most of what can be wrong with such a file its loader has no error of its own
+        raise Refused(f"{which} names no cluster that can be used: {cause or type(cause).__name__}") from cause
+    api = ApiClient(configuration)
+    api.user_agent = SERINUS
+    return Kube(api, namespace or here or "default", seconds, credentials)
+
+
+def _some_file(paths: str) -> bool:
+    return any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep))
+
+
+def _pod_namespace() -> str:
+    return _POD.read_text().strip() if _POD.is_file() else ""
