@@ -13,7 +13,7 @@ from serinus.policy.gate import QueryGate
 from serinus.policy.unit import UnitError, number, seconds, show_seconds
 
 LIMITS = ("max", "min", "abort_above", "abort_below")
-ARMS = ("$canary", "$stable")
+CANARY, STABLE = ARMS = ("$canary", "$stable")
 _NAME = re.compile(r"\$[A-Za-z_]\w*")
 _RANGE = re.compile(r"\[\s*((?:\d+(?:ms|[smh]))+)\s*[\]:]")
 

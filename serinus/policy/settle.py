@@ -14,7 +14,7 @@ from serinus.policy import gate as written
 from serinus.policy import model, platform, query
 from serinus.policy.unit import show_percent, show_seconds, shown
 from serinus.release.plan import Limits, On, Phase, Plan
-from serinus.release.weight import NOTHING, Weight
+from serinus.release.weight import EVERYTHING, NOTHING, Weight
 
 LONGEST_SECONDS = 3 * 3600.0
 """`limits.duration` where it is left out, unless twice the phases is longer."""
@@ -59,16 +59,32 @@ def settled(content: model.Content, version: str) -> Plan:
     return Plan(
         service=content.service,
         version=version,
-        phases=tuple(
-            Phase(Weight.of(phase.weight), phase.soak, gates(content, phase.gates)) for phase in content.phases
-        ),
-        bake=Phase(NOTHING, content.bake, gates(content, written.Gates())),
+        phases=tuple(_phase(content, phase) for phase in content.phases),
+        bake=Phase(NOTHING, content.bake, _served_by_stable(gates(content, written.Gates()))),
         checks=_checks(content),
         limits=_limits(content),
         on=On(content.on.inconclusive),
         target=platform.target(content),
         min_replicas=content.workload.min_replicas,
     )
+
+
+def _phase(content: model.Content, phase: model.Phase) -> Phase:
+    """With everything, the canary has no stable beside it that queries could be compared with: these rest."""
+    weight, asked = Weight.of(phase.weight), gates(content, phase.gates)
+    if weight == EVERYTHING:
+        asked = replace(asked, queries=tuple(one for one in asked.queries if query.STABLE not in one.query))
+    return Phase(weight, phase.soak, asked)
+
+
+def _served_by_stable(asked: Gates) -> Gates:
+    """In the bake stable runs the new version: what was asked of the canary is asked of it, and there is nothing to compare."""
+    queries = (
+        replace(one, query=one.query.replace(query.CANARY, query.STABLE))
+        for one in asked.queries
+        if not (query.CANARY in one.query and query.STABLE in one.query)
+    )
+    return replace(asked, queries=tuple(queries))
 
 
 def quicker(seconds: float, speed: float, least: float) -> float:

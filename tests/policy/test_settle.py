@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,18 @@ def test_warm_up_is_latencys_unless_a_gate_names_its_own() -> None:
     assert warm_ups == {"success_rate": 0, "error_rate": 3, "server_errors": 0, "latency_p50": 0, "latency_p99": 10}
 
 
+def test_where_one_arm_serves_all_its_own_queries_are_asked_and_comparisons_rest() -> None:
+    asked = {"mine": "a{$canary}", "theirs": "a{$stable}", "both": "a{$canary} / a{$stable}", "whole": "a"}
+    custom = [{"name": name, "query": query, "max": 1} for name, query in asked.items()]
+    plan = a_plan(gates={"custom": custom}, phases=phases("50%", "100%"))
+    half, everything = ({one.name: one.query for one in phase.gates.queries} for phase in plan.phases)
+    assert half == asked
+    assert everything == {"mine": "a{$canary}", "whole": "a"}
+    baking = {one.name: one.query for one in plan.bake.gates.queries}
+    assert baking == {"mine": "a{$stable}", "theirs": "a{$stable}", "whole": "a"}
+    assert plan.queries["mine: a{$stable}"] == "a{$stable}"
+
+
 def test_a_query_keeps_its_words_and_its_unit() -> None:
     query: dict[str, Any] = {
         "name": "slowest",
@@ -91,7 +104,11 @@ def test_a_query_keeps_its_words_and_its_unit() -> None:
     own = [{"weight": "5%", "soak": "5m", "gates": {"custom": [deeper]}}, *phases("100%")]
     plan = a_plan(gates={"custom": [query, {**deeper, "max": 100}]}, phases=own)
     slowest = QueryGate("slowest", query["query"], maximum=0.5, abort_above=2, unit="s")
-    assert plan.bake.gates.queries == (slowest, QueryGate("depth", deeper["query"], maximum=100))
+    baking = (
+        replace(slowest, query="max(took_seconds{$stable})"),
+        QueryGate("depth", "max(depth{$stable})", maximum=100),
+    )
+    assert plan.bake.gates.queries == baking
     assert plan.phases[0].gates.queries == (slowest, QueryGate("depth", deeper["query"], maximum=10))
 
 
