@@ -4,10 +4,10 @@ BIN := .venv/bin
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pythons check bench clean
+.PHONY: help setup demo test pythons check bench bench-kubernetes clean
 
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv what uv.lock says (the others do it first)
 	@$(PYTHON) .ci/environment.py
@@ -26,6 +26,9 @@ check: setup ## Lint, types, import contracts, generated files
 
 bench: setup ## Measure the product's promises; writes bench/results
 	@$(BIN)/python -m bench
+
+bench-kubernetes: setup ## Measure them on a real Kubernetes, and the same faults under Flagger
+	@$(BIN)/python -m bench.kubernetes
 
 clean: ## Take away what the others made; evidence (TEST/) stays
 	@if [ -x $(BIN)/serinus ] && [ -e .serinus/platform.json ]; then $(BIN)/serinus local down; fi

@@ -18,7 +18,7 @@ from typing import Any
 from bench.kubernetes.ground import enter, ground, prepare
 from bench.kubernetes.measure import beside, measures
 from bench.kubernetes.play import play_row
-from bench.kubernetes.row import QUICK, RATE, ROWS, Row
+from bench.kubernetes.row import QUICK, RATE, ROWS, VERSIONS, Row
 from bench.kubernetes.run import Run, keep, kept
 from bench.measure import Measure
 from bench.result import RESULTS, machine, table, versions
@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.kubernetes", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="each fault once or twice: some 6 minutes")
     parser.add_argument("--rows", default="", metavar="TEXT", help="only rows whose name contains this")
+    parser.add_argument("--only", nargs="+", choices=sorted(VERSIONS), default=sorted(VERSIONS), metavar="SCENARIO")
     parser.add_argument("--resume", action="store_true", help="leave out what was played before it was interrupted")
     parser.add_argument("--played", type=Path, default=PLAYED, metavar="FILE", help="where runs are noted meanwhile")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="a new one that is left with logs and evidence")
@@ -54,7 +55,7 @@ def main() -> int:
             return 2
         prepare(say)
         enter(sys.argv[1:])
-        rows = [row for row in (QUICK if given.quick else ROWS) if given.rows in row.name]
+        rows = [row.only(given.only) for row in (QUICK if given.quick else ROWS) if given.rows in row.name]
         runs = asyncio.run(played(rows, given, say))
     except SerinusError as problem:
         print(problem, file=sys.stderr)

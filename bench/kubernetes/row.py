@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -90,6 +90,10 @@ class Row:
 
     name: str
     lanes: Sequence[Sequence[Play]] = field(default_factory=tuple)
+
+    def only(self, scenarios: Collection[str]) -> Row:
+        """Of these scenarios."""
+        return replace(self, lanes=[[play for play in lane if play.scenario in scenarios] for lane in self.lanes])
 
 
 def _own(router: str, good: int, errors: int, dead: int, soak: int) -> tuple[Play, ...]:

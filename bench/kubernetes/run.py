@@ -95,7 +95,7 @@ def run_of(row: str, play: Play, version: str, seen: Seen, ended: str, told: Map
 def keep(run: Run, file: Path) -> None:
     """Add it to those that were played."""
     with file.open("a") as lines:
-        lines.write(json.dumps(asdict(run), ensure_ascii=False) + "\n")
+        lines.write(f"\n{json.dumps(asdict(run), ensure_ascii=False)}\n")  # a new line: the last may have been torn
 
 
 def kept(file: Path) -> list[Run]:
