@@ -6,8 +6,8 @@ time by its adapter and raises only `PlatformError`s: `Unavailable` (again), `Co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from serinus.analysis.reading import History, Reading
@@ -97,6 +97,9 @@ class Side:
         revision: of the object, opaque; a write's precondition
         note: stable only
         release: canary only: whose it is
+        code: of `template`, what `put_stable` writes; two equal ones run the same code, whatever is mounted
+        mounts: checksum by name of what is mounted, such as `ConfigMap/shop`
+        writer: who wrote `code` last beside us, for people; empty where that is not known
     """
 
     template: str
@@ -107,6 +110,9 @@ class Side:
     revision: str
     note: Note | None = None
     release: str = ""
+    code: str = ""
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    writer: str = ""
 
     @property
     def ready(self) -> int:

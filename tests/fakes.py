@@ -223,7 +223,19 @@ class FakeWorkload:
     def edit_stable(self, version: str) -> None:
         """Somebody else deploys: template without our note's step being touched."""
         self._world.stable.revision += 1
+        self._world.stable.writer = "somebody"
         self._world.roll_out(self._world.template(version))
+
+    def edit_canary(self, version: str = "", replicas: int | None = None) -> None:
+        """Somebody else's hand on the canary."""
+        fleet = self._world.canary
+        assert fleet is not None
+        template = self._world.template(version) if version else fleet.template
+        wanted = fleet.replicas if replicas is None else replicas
+        kept = [pod for pod in fleet.pods if pod.template == template][:wanted]
+        fleet.pods = kept + [self._world.pod("canary", template) for _ in range(wanted - len(kept))]
+        fleet.template, fleet.version, fleet.replicas = template, version or fleet.version, wanted
+        fleet.revision += 1
 
     def _side(self, fleet: Fleet) -> Side:
         pods = tuple(Pod(p.name, p.version, self._world.ready(p), self._world.trouble(p)) for p in fleet.pods)
@@ -236,6 +248,8 @@ class FakeWorkload:
             revision=str(fleet.revision),
             note=fleet.note,
             release=fleet.release,
+            code=fleet.template,
+            writer=fleet.writer,
         )
 
 

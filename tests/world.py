@@ -96,6 +96,7 @@ class Fleet:
     pods: list[FakePod]
     note: Note | None = None
     release: str = ""
+    writer: str = ""
     replacing: list[tuple[float, FakePod]] = field(default_factory=list)
     """When which pod of an older template makes room: the rollout that is still ahead."""
 

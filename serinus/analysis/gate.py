@@ -109,9 +109,9 @@ def _excess(state: GateState, new: Increment, setting: Setting) -> float:
 
 def _pods(setting: Setting) -> tuple[Judgement, ...]:
     if not setting.troubles:
-        return ()
+        return setting.changed
     rest = f" (and {len(setting.troubles) - 1} more)" if len(setting.troubles) > 1 else ""
-    return (Judgement(Outcome.ABORT, "pods", Rule.CRASH, f"{setting.troubles[0]}{rest}"),)
+    return (Judgement(Outcome.ABORT, "pods", Rule.CRASH, f"{setting.troubles[0]}{rest}"), *setting.changed)
 
 
 def _budget(state: GateState, setting: Setting) -> tuple[Judgement, ...]:

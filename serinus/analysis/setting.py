@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from serinus.analysis.reading import Arm
 from serinus.analysis.threshold import Checks, Gates
+from serinus.analysis.verdict import Judgement
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Setting:
         troubles: what fails in the judged version's pods, a sentence each
         bad_requests: how many canary errors above what stable's rate explains end the release; None: no budget
         inconclusive_advances: `on.inconclusive` is `advance`
+        changed: what somebody has changed of what is compared, already judged
     """
 
     gates: Gates
@@ -35,6 +37,7 @@ class Setting:
     troubles: tuple[str, ...] = ()
     bad_requests: int | None = None
     inconclusive_advances: bool = True
+    changed: tuple[Judgement, ...] = ()
 
     @property
     def one_armed(self) -> bool:

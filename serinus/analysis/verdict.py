@@ -40,6 +40,7 @@ class Rule(StrEnum):
     WAITING = "no-new-scrape"
     CRASH = "crash"
     BUDGET = "budget"
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,21 @@ def settled(deployment: Mapping[str, Any]) -> bool:
     return seen and counts == {spec["replicas"]} and not spec.get("paused")
 
 
-def stalled(deployment: Mapping[str, Any]) -> str:
-    """Why its controller says that it does not get on; empty where it does."""
-    conditions = (deployment.get("status") or {}).get("conditions") or ()
-    for condition in conditions:
-        late = condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded"
-        refused = condition["type"] == "ReplicaFailure"
-        if (late and condition["status"] == "False") or (refused and condition["status"] == "True"):
+def late(deployment: Mapping[str, Any]) -> str:
+    """Why its controller says that no more pods got ready within its `progressDeadlineSeconds`; empty where they did."""
+    said = _said(deployment, "Progressing", "False")
+    if not said.startswith("ProgressDeadlineExceeded"):
+        return ""
+    return "; ".join(filter(None, (said, refused(deployment))))
+
+
+def refused(deployment: Mapping[str, Any]) -> str:
+    """Why the API server lets its controller make no more pods, such as a quota's words; it tries again by itself."""
+    return _said(deployment, "ReplicaFailure", "True")
+
+
+def _said(deployment: Mapping[str, Any], kind: str, status: str) -> str:
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if (condition["type"], condition["status"]) == (kind, status):
             return f"{condition.get('reason')}: {condition.get('message', '')}".strip(": ")
     return ""

@@ -5,6 +5,7 @@ Two equal texts run the same code and config. What a canary has in its place is 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from typing import Any
 
 from serinus.errors import Refused
 from serinus.kube import image
+from serinus.kube.config import CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Template:
         except (ValueError, KeyError, TypeError) as cause:
             raise Refused(f"not the template of a Deployment: {cause}") from cause
         return cls(pod, config)
+
+    @property
+    def code(self) -> str:
+        """Digest of the pods' template alone; two equal ones run the same code."""
+        return hashlib.sha256(json.dumps(self.pod, sort_keys=True).encode()).hexdigest()[:CHARACTERS]
 
     def text(self) -> str:
         return json.dumps({"pod": self.pod, "config": self.config}, sort_keys=True, separators=(",", ":"))

@@ -10,10 +10,12 @@ from typing import Any
 
 from serinus.analysis import gate
 from serinus.analysis.reading import Arm, Outage, Reading
-from serinus.analysis.verdict import Outcome, Verdict
+from serinus.analysis.verdict import Outcome, Rule, Verdict
 from serinus.errors import PlatformError
+from serinus.moves.close import page
 from serinus.moves.engine import Engine
-from serinus.ports import Side
+from serinus.moves.instances import Seen, instances
+from serinus.moves.scale import keep_canary
 from serinus.release.lifecycle import Action, extension_over, next_action, observe, soak_over
 from serinus.release.plan import Inconclusive
 from serinus.release.record import Record, State
@@ -31,19 +33,23 @@ async def check(engine: Engine) -> tuple[Verdict, Action]:
         Unavailable: the record could not be written; the verdict stands in `engine.verdict` all the same
     """
     since = engine.ports.clock.monotonic() - engine.last_check
+    seen = await instances(engine.ports.workload, engine.record)
     reading = await _reading(engine)
-    troubles = await _troubles(engine)
-    state, verdict = gate.judge(engine.record.gate, reading, _setting(engine.record, troubles, since))
+    state, verdict = gate.judge(engine.record.gate, reading, _setting(engine.record, seen, since))
     engine.last_check = engine.ports.clock.monotonic()
     engine.verdict = verdict
-    seen = observe(replace(engine.record, gate=state), verdict, since, engine.now())
-    seen = engine.say("check", _tallied(seen), **_line(seen, verdict))
-    action = next_action(seen, verdict, engine.now())
+    told_before = Rule.CHANGED in engine.record.held
+    record = observe(replace(engine.record, gate=state), verdict, since, engine.now())
+    record = engine.say("check", _tallied(record), **_line(record, verdict))
+    action = next_action(record, verdict, engine.now())
     if action.ends:
-        engine.remember(seen)  # the traffic is returned before anything is written
-    else:
-        await engine.write(seen)
-        await engine.copy()
+        engine.remember(record)  # the traffic is returned before anything is written
+        return verdict, action
+    await engine.write(record)
+    await engine.copy()
+    if Rule.CHANGED in record.held and not told_before:
+        await page(engine.ports, engine.plan.service, engine.release, verdict.reason.why, Rule.CHANGED)
+    await keep_canary(engine, seen)
     return verdict, action
 
 
@@ -74,28 +80,7 @@ async def _reading(engine: Engine) -> Reading | Outage:
     )
 
 
-async def _troubles(engine: Engine) -> tuple[str, ...]:
-    """What is wrong with the instances that are judged: the canary's, or stable's own in the bake."""
-    baking = engine.record.state is State.BAKING
-    try:
-        side = await (engine.ports.workload.stable() if baking else engine.ports.workload.canary())
-    except PlatformError:
-        return ()  # the figures still judge; a supervisor that is gone shows there as well
-    if side is None:
-        return ("the canary workload is gone",)
-    return pod_troubles(side)
-
-
-def pod_troubles(side: Side) -> tuple[str, ...]:
-    """A sentence for each instance in trouble, with its last log line."""
-    return tuple(
-        f"{pod.name}: {pod.trouble}" + (f" ({pod.log.strip().splitlines()[-1]})" if pod.log.strip() else "")
-        for pod in side.pods
-        if pod.trouble
-    )
-
-
-def _setting(record: Record, troubles: tuple[str, ...], since: float) -> gate.Setting:
+def _setting(record: Record, seen: Seen, since: float) -> gate.Setting:
     """Where the release stands once this check has passed: what is only asked when the soak is over is asked in time."""
     counted = 0.0 if record.paused else since
     soaked = record.soaked_seconds + min(counted, 2 * record.plan.checks.interval_seconds)
@@ -110,7 +95,8 @@ def _setting(record: Record, troubles: tuple[str, ...], since: float) -> gate.Se
         soak_over=soak_over(record),
         extension_over=extension_over(record),
         seconds_at_weight=record.phase_seconds,
-        troubles=troubles,
+        troubles=seen.troubles,
+        changed=seen.changed,
         bad_requests=record.plan.limits.bad_requests,
         inconclusive_advances=record.plan.on.inconclusive is Inconclusive.ADVANCE,
     )

@@ -138,10 +138,14 @@ async def _late(engine: Engine, text: str) -> None:
         log.error("%s: the record does not say yet that its way back is late: %s", engine.release, cause)
 
 
-async def page(ports: Ports, service: str, release: str, text: str) -> bool:
-    """Tell a person who is needed now; False where the notice could not be sent, which is logged."""
+async def page(ports: Ports, service: str, release: str, text: str, step: str = "late") -> bool:
+    """Tell a person who is needed now; False where the notice could not be sent, which is logged.
+
+    Args:
+        step: what for, once each
+    """
     try:
-        await ports.notifier.tell(Notice(service, release, text, f"{release}/late", urgent=True))
+        await ports.notifier.tell(Notice(service, release, text, f"{release}/{step}", urgent=True))
     except SerinusError as cause:
         log.error("%s: nobody could be paged: %s", release, cause)
         return False

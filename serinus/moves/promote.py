@@ -6,17 +6,18 @@ from contextlib import suppress
 from dataclasses import replace
 
 from serinus.analysis import gate
-from serinus.errors import Conflict, Drift
+from serinus.errors import Conflict
+from serinus.moves.changed import NEW, canary_changed, noted, stable_changed
 from serinus.moves.close import close_held, wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
+from serinus.moves.instances import told, troubles_of
 from serinus.moves.roll_back import retire_canary
-from serinus.moves.undo import NEW
 from serinus.ports import Side
 from serinus.release.lifecycle import Action, Step
 from serinus.release.mark import Mode
 from serinus.release.record import Note, State
-from serinus.release.weight import NOTHING
+from serinus.release.weight import EVERYTHING, NOTHING
 
 
 async def promote(engine: Engine) -> Action:
@@ -27,7 +28,7 @@ async def promote(engine: Engine) -> Action:
     """
     canary = await engine.ports.workload.canary()
     if engine.record.state is State.PHASE:
-        refused = _fit(engine, canary, await engine.ports.workload.stable())
+        refused = await _fit(engine, canary)
         if refused:
             await close_held(engine, refused.why)
             return refused
@@ -40,13 +41,23 @@ async def promote(engine: Engine) -> Action:
     return Action(Step.ADVANCE, f"stable runs {engine.plan.version} and serves everything")
 
 
-def _fit(engine: Engine, canary: Side | None, stable: Side) -> Action | None:
+async def _fit(engine: Engine, canary: Side | None) -> Action | None:
     """Only what was analysed is promoted, and only over what it was compared with."""
-    if canary is None or canary.release != engine.release:
-        return Action(Step.ROLL_BACK, "the canary workload is gone", "pods", "gone")
-    if stable.template != engine.record.previous.template:
-        return Action(Step.ROLL_BACK, "stable was changed by somebody during the release", "stable", "changed")
-    return None
+    workload = engine.ports.workload
+    refused = canary_changed(engine.record, canary)
+    if refused:
+        return refused
+    why = stable_changed(engine.record, await workload.stable())
+    if not why:
+        return None
+
+    async def settled() -> bool:
+        return (await workload.stable()).settled
+
+    # The canary may have everything: then it serves until stable can.
+    seconds = 2 * engine.timing.ready_seconds if engine.record.current.weight == EVERYTHING else 0.0
+    await hold(engine, settled, seconds=seconds, waiting_for="stable to be rolled out")
+    return Action(Step.ROLL_BACK, why, "stable", "changed")
 
 
 async def _mark(engine: Engine, mode: Mode) -> Action | None:
@@ -70,10 +81,10 @@ async def _roll_out(engine: Engine, canary: Side | None) -> Action | None:
     """Stable gets the canary's template, once, and is awaited."""
     workload, record = engine.ports.workload, engine.record
     stable = await workload.stable()
-    noted = stable.note is not None and stable.note.release == record.release
-    if not noted:
-        if canary is None:
-            return Action(Step.ROLL_BACK, "the canary workload is gone", "pods", "gone")
+    if not noted(record, stable.note):
+        refused = canary_changed(record, canary)
+        if refused or canary is None:
+            return refused
         # Between reading stable and writing it: whoever took over while this process stood still fences it here, and a later
         # take-over has changed what was read.
         await engine.write(engine.record)
@@ -82,19 +93,32 @@ async def _roll_out(engine: Engine, canary: Side | None) -> Action | None:
         except Conflict:
             return Action(Step.ROLL_BACK, "stable was changed by somebody during promotion", "stable", "changed")
         await engine.write(engine.say("stable", version=stable.version, template="new", replicas=stable.replicas))
+    return await _rolled_out(engine)
+
+
+async def _rolled_out(engine: Engine) -> Action | None:
+    """Stable's rollout, for as long as it gets on; what its platform says of it ends it at once."""
+    ended: list[Action] = []
+    ready = [-1, 0]
 
     async def settled() -> bool:
-        side = await workload.stable()
-        if side.template != stable.template:
-            raise Drift("stable was changed by somebody during promotion")
-        return side.settled
+        side = await engine.ports.workload.stable()
+        why = stable_changed(engine.record, side)
+        troubles = troubles_of(replace(side, pods=tuple(pod for pod in side.pods if pod.version == side.version)))
+        if why:
+            ended[:] = [Action(Step.ROLL_BACK, why, "stable", "changed")]
+        elif troubles:
+            ended[:] = [Action(Step.ROLL_BACK, f"stable does not get ready: {told(troubles)}", "pods", "crash")]
+        ready[1] = side.ready
+        return bool(ended) or side.settled
 
-    seconds = 2 * engine.timing.ready_seconds
-    try:
+    late, seconds = None, 2 * engine.timing.ready_seconds
+    while ready[1] > ready[0]:  # many instances take long: it is late when not one more got ready
+        ready[0] = ready[1]
         late = await hold(engine, settled, seconds=seconds, waiting_for=f"stable to run {engine.plan.version}")
-    except Drift as cause:
-        return Action(Step.ROLL_BACK, str(cause), "stable", "changed")
-    return late
+        if late is None or late.rule != "overdue":
+            break
+    return ended[0] if ended else late
 
 
 async def _replace(engine: Engine) -> Action | None:

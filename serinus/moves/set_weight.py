@@ -11,6 +11,7 @@ from dataclasses import replace
 from serinus.analysis import gate
 from serinus.errors import Conflict, PlatformError, Refused, Unavailable
 from serinus.moves.aim import aim
+from serinus.moves.changed import canary_changed
 from serinus.moves.close import close_held
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold, route_action
@@ -46,8 +47,9 @@ async def _set(engine: Engine, phase: int, weight: Weight) -> Action | None:
         return route_action(engine, route)
     await _enter(engine, phase)
     canary = await engine.ports.workload.canary()
-    if canary is None:
-        return Action(Step.ROLL_BACK, "the canary workload is gone", "pods", "gone")
+    ended = canary_changed(engine.record, canary)
+    if ended or canary is None:
+        return ended
     ended = await scale_canary(engine, canary.template, weight)
     if ended:
         return ended

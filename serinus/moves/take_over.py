@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from serinus.errors import Conflict, Drift, Fenced, Finding, PlatformError, PreflightError
+from serinus.moves.changed import noted, runs_ours
 from serinus.moves.close import close_held
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.finish import finish
 from serinus.moves.promote import promote
 from serinus.moves.roll_back import roll_back
-from serinus.moves.undo import NEW
 from serinus.ports import Kept, Ports, Side
 from serinus.release.lifecycle import Action, Step
 from serinus.release.orphan import Conclusion, Stable, conclude
@@ -74,11 +74,11 @@ async def end_orphan(engine: Engine, why: str) -> Conclusion:
 
 
 def _seen(record: Record, stable: Side) -> Stable:
-    noted = stable.note is not None and stable.note.release == record.release and stable.note.step == NEW
+    given = noted(record, stable.note)
     return Stable(
-        ours=noted and stable.version == record.plan.version,
-        noted=noted,
-        changed=not noted and stable.template != record.previous.template,
+        ours=given and runs_ours(record, stable),
+        noted=given,
+        changed=not given and stable.template != record.previous.template,
         settled=stable.settled,
     )
 

@@ -5,9 +5,11 @@ Used from `promoting` on, in the bake, and for a rollback after promotion. Every
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from serinus.errors import Conflict, RollbackError
+from serinus.moves.changed import UNDONE, noted, remounted, runs_ours
 from serinus.moves.close import close_held, closed_mark, wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
@@ -16,8 +18,6 @@ from serinus.release.lifecycle import Action
 from serinus.release.mark import Mode
 from serinus.release.record import Note, Outcome, Record, State
 from serinus.release.weight import EVERYTHING, NOTHING
-
-NEW, UNDONE = "new", "undone"
 
 
 def touches_stable(record: Record) -> bool:
@@ -36,14 +36,15 @@ async def undo(engine: Engine, action: Action) -> None:
         outcome = Outcome(action.why, action.gate, action.rule, _served(engine.record))
         undoing = replace(engine.record, state=State.UNDOING, outcome=outcome)
         await engine.write(engine.say("state", undoing, state=State.UNDOING, why=action.why, gate=action.gate))
-    stable = await _put_back(engine)
+    stable, left = await _put_back(engine)
+    why = "; ".join(filter(None, (action.why, left)))
     await _settled(engine)
     await _return_traffic(engine, action)
     seconds = engine.ports.clock.monotonic() - started
     begun = engine.record.outcome
     served = begun.weight_percent if begun else EVERYTHING.percent
-    outcome = Outcome(action.why, action.gate, action.rule, served, seconds)
-    told = {"version": stable.version, "template": "previous", "seconds": seconds}
+    outcome = Outcome(why, action.gate, action.rule, served, seconds)
+    told = {"version": stable.version, "seconds": seconds, **({"left": left} if left else {"template": "previous"})}
     await engine.write(engine.say("stable", replace(engine.record, outcome=outcome), **told))
 
 
@@ -54,21 +55,31 @@ def _served(record: Record) -> float:
     return EVERYTHING.percent
 
 
-async def _put_back(engine: Engine) -> Side:
-    """The previous template where ours is on it; the note `undone` even where there is nothing to change."""
+async def _put_back(engine: Engine) -> tuple[Side, str]:
+    """The previous template where ours is on it; the note `undone` even where there is nothing to change.
+
+    Returns:
+        stable, and what of it is not as it was before the release
+    """
     workload, record = engine.ports.workload, engine.record
     for _ in range(5):
         stable = await workload.stable()
-        note = stable.note
-        mine = note is not None and note.release == record.release
-        if mine and note is not None and note.step == UNDONE:
-            return stable
-        template = record.previous.template if mine else stable.template
-        try:
-            return await workload.put_stable(template, Note(record.release, record.token, UNDONE), stable)
-        except Conflict:
-            continue
+        if stable.note is not None and (stable.note.release, stable.note.step) == (record.release, UNDONE):
+            return stable, _left(record, stable)
+        ours = noted(record, stable.note) and runs_ours(record, stable)
+        template = record.previous.template if ours else stable.template
+        note = Note(record.release, record.token, UNDONE)
+        with suppress(Conflict):
+            return await workload.put_stable(template, note, stable), _left(record, stable)
     raise RollbackError(f"others write stable {engine.plan.service} faster than it can be put back")
+
+
+def _left(record: Record, stable: Side) -> str:
+    """What is not as it was before the release, as it is not the release's to put back."""
+    if noted(record, stable.note) and not runs_ours(record, stable):
+        return f"stable runs {stable.version}, which {stable.writer or 'somebody'} gave it: left as it is"
+    names = remounted(record, stable)
+    return f"{', '.join(names)} was changed by somebody since: left as it is" if names else ""
 
 
 async def _settled(engine: Engine) -> None:

@@ -95,6 +95,19 @@ class Previous:
 
 
 @dataclass(frozen=True, slots=True)
+class Analysed:
+    """Of what the canary was made: nothing else is analysed, so nothing else is promoted.
+
+    Args:
+        code: as `Side.code` had it when the canary was made
+        mounts: as `Side.mounts` had it then
+    """
+
+    code: str
+    mounts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How it ended.
 
@@ -138,6 +151,7 @@ class Record:
         beat: grows with every write of the owner
         state, phase: where it stands; `phase` indexes `plan.phases`
         previous: what a rollback puts back
+        analysed: of what the canary was made; None before it was
         elapsed_seconds: since `starting`, at the last write
         soaked_seconds: of this phase: time under PASS
         phase_seconds: since this phase's weight was seen, at the last write
@@ -173,6 +187,7 @@ class Record:
     paused: bool = False
     promote_asked: Ask | None = None
     late: bool = False
+    analysed: Analysed | None = None
     outcome: Outcome | None = None
     run: str = ""
     key: str = ""

@@ -25,6 +25,7 @@ from serinus.kube import (
     rollout,
     selector,
     stable,
+    writer,
 )
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.patch import Object
@@ -259,15 +260,15 @@ class KubernetesWorkload:
         pods = await self._pods.found(self._seen, selector.asked(found["spec"]["selector"]), without=names.CANARY)
         told = await self._pods.told(pods, stable.may_run(found))
         others = any(pod.trouble.startswith("OtherImage") for pod in told)
-        return self._side(found, template, told, settled=rollout.settled(found) and not others)
+        return self._side(found, template, told, rollout.late(found), settled=rollout.settled(found) and not others)
 
     async def _canary_side(self, found: Object) -> Side:
         told = await self._canary_pods.told(await self._pods_of_canary(self._seen, found), {})
-        return self._side(found, canary.analysed(found), told, settled=rollout.settled(found))
+        stalled = rollout.late(found) or rollout.refused(found)
+        return self._side(found, canary.analysed(found), told, stalled, settled=rollout.settled(found))
 
-    def _side(self, found: Object, template: Template, pods: tuple[Pod, ...], *, settled: bool) -> Side:
+    def _side(self, found: Object, template: Template, pods: tuple[Pod, ...], stalled: str, *, settled: bool) -> Side:
         name, runs = found["metadata"]["name"], version(template.pod["spec"], self._named.container)
-        stalled = rollout.stalled(found)
         # Pods that are not made have no status of their own: their Deployment tells of them.
         unmade = (Pod(name, runs, False, stalled),) if stalled and not any(pod.trouble for pod in pods) else ()
         return Side(
@@ -279,6 +280,9 @@ class KubernetesWorkload:
             revision=found["metadata"]["resourceVersion"],
             note=stable.note(found),
             release=canary.release_of(found),
+            code=template.code,
+            mounts=template.config,
+            writer=writer.of_template(found),
         )
 
     def _busy(self, name: str) -> Conflict:

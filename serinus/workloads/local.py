@@ -139,6 +139,7 @@ class LocalWorkload:
             revision=str(revision),
             note=_note(held),
             release=held.get("release", ""),
+            code=template,
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serinus.kube.rollout import settled, stalled
+from serinus.kube.rollout import late, refused, settled
 from tests.kube.objects import a_deployment
 
 DONE = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
@@ -39,9 +39,12 @@ def test_a_deployment_that_nobody_has_looked_at_or_that_is_paused() -> None:
 
 
 def test_why_it_does_not_get_on() -> None:
-    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}
+    slow = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}
     quota = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods"}
     fine = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
-    assert stalled(a_deployment(status={"conditions": [fine]})) == ""
-    assert stalled(a_deployment(status={"conditions": [fine, late]})) == "ProgressDeadlineExceeded: timed out"
-    assert stalled(a_deployment(status={"conditions": [quota]})) == "FailedCreate: exceeded quota: pods"
+    assert late(a_deployment(status={"conditions": [fine]})) == ""
+    assert late(a_deployment(status={"conditions": [slow]})) == "ProgressDeadlineExceeded: timed out"
+    assert refused(a_deployment(status={"conditions": [fine, quota]})) == "FailedCreate: exceeded quota: pods"
+    assert late(a_deployment(status={"conditions": [fine, quota]})) == "", "it tries again, and others end meanwhile"
+    both = "ProgressDeadlineExceeded: timed out; FailedCreate: exceeded quota: pods"
+    assert late(a_deployment(status={"conditions": [slow, quota]})) == both
