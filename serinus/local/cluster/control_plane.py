@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from serinus.local.child import Command
+from serinus.local.cluster import audit
 from serinus.local.cluster.credentials import Credentials
 from serinus.local.cluster.programs import program
 
@@ -67,6 +68,7 @@ def api_server(credentials: Credentials, logs: Path) -> Command:
         "--endpoint-reconciler-type=none",
         # Pods get no token mounted, and the node is ready when it says so.
         "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
+        *audit.words(credentials.folder, logs),
     )
     return Command("kube-apiserver", words, logs / "kube-apiserver.log")
 
