@@ -74,7 +74,7 @@ async def measure(minutes: float, folder: Path) -> Counted:
         record, checks = await _recorded(there, minutes, folder)
         ours = {key: count for key, count in puts.bytes.items() if f"/{NAMESPACE}/" in key}
         times = {key: puts.puts[key] for key in ours}
-        why = "" if record.outcome is None else str(record.outcome)
+        why = record.outcome.why if record.outcome else ""
         seconds = (calls[-1].began - calls[0].began).total_seconds()
         return Counted(str(record.state), why, seconds, checks, calls, ours, times, idle, release, sent)
 

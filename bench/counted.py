@@ -63,7 +63,7 @@ def measures(found: Counted) -> Iterator[Measure]:
     hours = found.seconds / 3600
     whole = found.seconds >= 0.9 * 60 * HOUR
     number, checks, total = len(found.calls), max(1, found.checks), sum(found.bytes.values())
-    yield Measure("release", f"{found.ended} {found.why}".strip(), "promoted", found.ended == "promoted")
+    yield Measure("release", f"{found.ended}: {found.why}", "promoted", found.ended == "promoted")
     figure = f"{number / checks:.2f} ({number:,} calls, {found.checks} checks)"
     yield _measure("calls a check", figure, f"<= {CALLS_A_CHECK}", number / checks <= CALLS_A_CHECK, whole)
     figure = f"{number / hours:,.0f} ({number:,} in {found.seconds / 60:.1f} min)"
