@@ -63,12 +63,12 @@ def reading(result: Sequence[Any], source: Source) -> Reading:
     return Reading(now, tuple(counters), targets)
 
 
-def freshness(result: Sequence[Any]) -> tuple[float, float | None]:
-    """Prometheus' time and that of the newest sample; None where there is none."""
+def freshness(result: Sequence[Any]) -> tuple[float, dict[Arm, float]]:
+    """Prometheus' time and that of each arm's newest sample, of those that have one."""
     told = {labels.get("figure", ""): value for labels, value in vector(result)}
     if "now" not in told:
         raise ValueError("without its own time")
-    return told.pop("now"), max(told.values(), default=None)
+    return told["now"], {arm: told[f"{arm} at"] for arm in Arm if f"{arm} at" in told}
 
 
 def edges(result: Sequence[Any], source: Source) -> tuple[float, ...]:

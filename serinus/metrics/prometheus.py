@@ -17,7 +17,7 @@ from prometheus_api_client import PrometheusConnect
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
 from urllib3.util.retry import Retry
 
-from serinus.analysis.reading import History, Reading
+from serinus.analysis.reading import Arm, History, Reading
 from serinus.errors import Finding, PlatformError, Refused, Unavailable
 from serinus.metrics import answers, fitness, questions
 from serinus.metrics.access import Access, BoundedSession, shown
@@ -78,6 +78,8 @@ class PrometheusMetrics:
         self._threads = Threads(self._shown, most=4 + 2 * len(self._query_gates))
         self._asked = self._edges
         self._edges_known = not (self._edges and source.buckets)
+        self._newest = math.inf
+        """When the newest sample of the last reading was taken; before there is one, none is newer."""
         self.warnings: tuple[str, ...] = ()
         """What Prometheus warned of at the last reading, in its words."""
 
@@ -101,6 +103,7 @@ class PrometheusMetrics:
             for gate in gates:
                 gate.cancel()
         self.warnings = tuple(dict.fromkeys((*warned, *(word for _, words in asked for word in words))))
+        self._newest = max((counter.at for counter in reading.counters), default=self._newest)
         # Buckets that were there are gone: the source was given others.
         self._edges_known = self._edges_known and answers.edges_complete(
             reading, self._asked if self._source.buckets else ()
@@ -110,10 +113,15 @@ class PrometheusMetrics:
         )
 
     async def until_scrape(self) -> float:
-        """See `ports.Metrics`."""
-        (now, newest), _ = await self._ask(questions.freshness(self._source), answers.freshness)
+        """See `ports.Metrics`. Where the arms are scraped apart, it is the canary's scrape that is waited for."""
+        (now, at), _ = await self._ask(questions.freshness(self._source), answers.freshness)
+        newest = max(at.values(), default=None)
         if newest is None:
             return self._scrape_seconds
+        if newest > self._newest:
+            return 0.0  # it came since the last reading, a moment after it was due
+        canary = at.get(Arm.CANARY, -math.inf)
+        newest = canary if newest - canary < self._scrape_seconds else newest
         due = newest + self._scrape_seconds + MARGIN_SECONDS
         late = now - due
         if late <= 0:

@@ -17,6 +17,7 @@ from serinus.moves.engine import Engine
 from serinus.moves.hold import hold, route_action
 from serinus.moves.scale import scale_canary, until_ready
 from serinus.ports import Route
+from serinus.release.count import instances
 from serinus.release.lifecycle import Action, Step
 from serinus.release.mark import Mode
 from serinus.release.weight import Weight
@@ -120,7 +121,8 @@ async def _seen(engine: Engine, written: Route, phase: int, started: float) -> A
         late = None
         if not await _soon(engine, again):
             # Instances that come with the weight get the time that instances get.
-            late = await until_ready(engine) or await hold(
+            least = instances(weight, again.beside) if again.beside else 0
+            late = await until_ready(engine, least) or await hold(
                 engine, taken_up, seconds=TAKE_UP_SECONDS, waiting_for=f"the router to take up {weight}"
             )
     except Refused as cause:

@@ -123,6 +123,30 @@ async def test_the_wait_is_never_negative_and_at_most_a_scrape(age: float | None
         assert await one.until_scrape() == pytest.approx(wait, abs=1e-6)
 
 
+async def test_a_scrape_that_came_a_moment_after_the_reading_is_not_waited_for_again() -> None:
+    at = NOW - 15.0
+
+    def behave(asked: Asked) -> None:
+        newest = [part("now", NOW), part("stable at", at), part("canary at", at)]
+        asked.say(200, answer([*newest, part("stable requests", 9), part("up", 1)]))
+
+    with serving(behave) as server:
+        one = PrometheusMetrics(server.url, envoy("shop"), scrape_seconds=15.0)
+        await one.read()
+        assert await one.until_scrape() == pytest.approx(0.05, abs=1e-6)
+        at = NOW - 0.01
+        assert await one.until_scrape() == 0
+        await one.read()
+        assert await one.until_scrape() == pytest.approx(15.0)
+
+
+async def test_where_the_arms_are_scraped_apart_it_is_the_canary_s_that_counts() -> None:
+    result = [part("now", NOW), part("stable at", NOW - 2), part("canary at", NOW - 9)]
+    with serving(lambda asked: asked.say(200, answer(result))) as server:
+        assert await PrometheusMetrics(server.url, APP, scrape_seconds=15.0).until_scrape() == pytest.approx(6.05)
+        assert await PrometheusMetrics(server.url, APP, scrape_seconds=5.0).until_scrape() == pytest.approx(3.05)
+
+
 async def test_edges_are_learnt_when_there_are_some_and_again_when_they_change() -> None:
     edges: list[str] = []
 
