@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from serinus.clock import SystemClock, Ticks
@@ -67,31 +67,34 @@ def _on_kubernetes(
     stack: AsyncExitStack, kube: Kube, service: str, target: Target
 ) -> tuple[Router, Workload, Ledger, Wake]:
     from serinus.kube.client import CONFIG_MAP, Selection
+    from serinus.kube.named import Named
     from serinus.kube.names import record_name
     from serinus.kube.seen import Seen
+    from serinus.kube.surroundings import Surroundings
     from serinus.kube.wake import Watching
     from serinus.kube.watch import Watch
     from serinus.ledgers.kubernetes import KubernetesLedger
     from serinus.routers.contour import contour_router
     from serinus.routers.gateway_api import gateway_api_router
     from serinus.routers.replicas import ReplicasRouter
-    from serinus.workloads.kubernetes import KubernetesWorkload, Named
+    from serinus.workloads.kubernetes import KubernetesWorkload
 
     options, routed = target.workload_options, target.router_options
     known = {field.name: options[field.name] for field in fields(Named) if field.name in options}
+    named, ledger = Named(**known), KubernetesLedger(kube, service)
     if target.router == "replicas":
-        known["service"] = ""  # traffic is the stable Service's: the canary has none
+        named = replace(named, service="")  # traffic is the stable Service's: the canary has none
         router: SplitRouter | ReplicasRouter = ReplicasRouter(kube, service, options["service"], options["deployment"])
     elif target.router == "contour":
         router = contour_router(kube, routed["proxy"], service, options["service"])
     else:
         router = gateway_api_router(kube, routed["route"], service, options["service"])
-    seen, ledger = Seen(kube), KubernetesLedger(kube, service)
+    seen, around = Seen(kube), Surroundings(kube, named, service, router.routed)
     record, route = Selection(CONFIG_MAP, record_name(service)), router.selection
     wake = Watching((Watch(kube, record), record.name, ledger.wrote), (Watch(kube, route), route.name, router.knows))
     stack.push_async_callback(seen.aclose)
     stack.push_async_callback(wake.aclose)
-    return router, KubernetesWorkload(kube, seen, Named(**known)), ledger, wake
+    return router, KubernetesWorkload(kube, seen, named, around), ledger, wake
 
 
 def figures(service: str, url: str, target: Target, plan: Plan | None) -> PrometheusMetrics | AbsentMetrics:

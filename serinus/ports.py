@@ -133,8 +133,13 @@ class Workload(Protocol):
         """Stable's template with the new version. Raises Refused for a version that does not exist."""
         ...
 
-    async def findings(self, template: str) -> tuple[Finding, ...]:
-        """Why no canary of this template could be had, the fatal first, and what a person should know. Raises nothing."""
+    async def findings(self, template: str | None, replicas: int) -> tuple[Finding, ...]:
+        """Why no canary of this template could be had, the fatal first, and what a person should know. Raises nothing.
+
+        Args:
+            template: None where stable could not be read, and so nothing but rights can be looked at
+            replicas: of the canary at its largest weight
+        """
         ...
 
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:

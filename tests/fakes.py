@@ -181,7 +181,7 @@ class FakeWorkload:
             raise Refused(f"there is no version {version}; there are {', '.join(sorted(self._world.versions))}")
         return self._world.template(version)
 
-    async def findings(self, template: str) -> tuple[Finding, ...]:
+    async def findings(self, template: str | None, replicas: int) -> tuple[Finding, ...]:
         return ()
 
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:

@@ -49,6 +49,22 @@ def changed_labels(
     return {**fixed, key: names.canary_name(service[key])}
 
 
+def changed_beside(
+    stable: Mapping[str, Any], service: Mapping[str, Any] | None, template: Template, found: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """See `changed_labels`, of the objects as they stand.
+
+    Args:
+        stable: its Deployment
+        service: stable's; None where nothing splits by Service
+        found: the canary's Deployment, where there is one
+    """
+    selecting = service["spec"].get("selector") or {} if service else {}
+    fixed = ((found or {}).get("spec") or {}).get("selector", {}).get("matchLabels") or {}
+    labels = (template.pod.get("metadata") or {}).get("labels") or {}
+    return changed_labels(labels, selecting, stable["spec"]["selector"], fixed)
+
+
 def _shown(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "nothing"
 

@@ -211,6 +211,16 @@ class Kube:
         answer = _object(doing, await self._answer(doing, "POST", _REVIEW.path(""), body=body))
         return bool(answer.get("status", {}).get("allowed"))
 
+    async def serves(self, kind: Kind) -> bool:
+        """Whether the server knows the kind at all; whoever is known to it may ask that."""
+        root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+        doing = Doing("get", kind.api_version, "")
+        try:
+            listed = _object(doing, await self._answer(doing, "GET", root))
+        except Refused:
+            return False
+        return any(one.get("name") == kind.plural for one in listed.get("resources") or ())
+
     async def _answer(
         self,
         doing: Doing,

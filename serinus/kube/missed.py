@@ -17,6 +17,7 @@ from serinus.kube.patch import Object
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 POD_MONITOR = Kind("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor")
+SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor")
 SELECTING: Mapping[Kind, tuple[str, str]] = {
     NETWORK_POLICY: ("podSelector", "its rules do not hold for the canary"),
     BUDGET: ("selector", "a drained node may take all of the canary at once"),
@@ -46,6 +47,24 @@ def findings(
     ]
 
 
+def monitors(found: Sequence[Object], stable: Mapping[str, str], canary: Mapping[str, str]) -> list[Finding]:
+    """A finding for each ServiceMonitor that selects stable's Service and not the canary's.
+
+    Args:
+        stable, canary: labels of their Services
+    """
+    return [
+        Finding(
+            f"selects stable's Service by {_shown(wanted)} and not the canary's: the canary's own metrics are not scraped",
+            f"{SERVICE_MONITOR.name} {one['metadata']['name']}",
+            f"let it select by what both Services have: {_shared(stable, canary)}",
+            fatal=False,
+        )
+        for one in found
+        if selector.matches(wanted := _wanted(one, "selector"), stable) and not selector.matches(wanted, canary)
+    ]
+
+
 def _wanted(found: Object, place: str) -> dict[str, Any]:
     return dict((found.get("spec") or {}).get(place) or {})
 
@@ -55,7 +74,7 @@ def _shown(wanted: Mapping[str, Any]) -> str:
 
 
 def _shared(stable: Mapping[str, str], canary: Mapping[str, str]) -> str:
-    return ", ".join(_pairs(stable, canary)) or "a label of your own, added to stable's pods"
+    return ", ".join(_pairs(stable, canary)) or "a label of your own, added to stable's"
 
 
 def _pairs(stable: Mapping[str, str], canary: Mapping[str, str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from serinus.errors import Conflict, PlatformError, Refused
 from serinus.kube import canary_service
 from serinus.kube.client import Kind, Kube, Selection
+from serinus.kube.named import Routed
 from serinus.kube.patch import Object, Operation, disowning
 from serinus.kube.split import Split
 from serinus.ports import Route
@@ -114,6 +115,12 @@ class SplitRouter:
     async def project(self) -> bool:
         """The object is what serves: there is no rendering of it to mend."""
         return False
+
+    @property
+    def routed(self) -> Routed:
+        """The object, for who looks at it from elsewhere."""
+        form = self._split.form
+        return Routed(self._kind, self._name, f".spec.{form.rules}[].{form.backends}")
 
     def __str__(self) -> str:
         return f"{self._kind.name} {self._kube.namespace}/{self._name}"

@@ -10,6 +10,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from serinus.errors import Finding, PlatformError, PreflightError, Unavailable
+from serinus.moves.scale import canary_replicas
 from serinus.ports import Ports, Route, Side
 from serinus.release import count
 from serinus.release.plan import Plan
@@ -54,7 +55,7 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
         findings += _stable_findings(plan, stable)
         made = partial(ports.workload.template_for, plan.version, stable)
         template = await asking.of(made, f"version {plan.version}", "name a version that exists")
-    unfit = await ports.workload.findings(template) if template is not None else ()
+    unfit = await ports.workload.findings(template, _most(plan, stable, route))
     if await asking.of(ports.metrics.read, "metrics", "start Prometheus, or mend `telemetry`"):
         unfit = (*unfit, *await ports.metrics.findings())
     if route is not None:
@@ -64,6 +65,14 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
     if findings or route is None or stable is None or template is None:
         raise PreflightError(tuple(findings))
     return Facts(stable, route, template, notes)
+
+
+def _most(plan: Plan, stable: Side | None, route: Route | None) -> int:
+    """Instances of the canary at its largest weight."""
+    if route is not None and route.beside:
+        return max(count.instances(phase.weight, route.beside) for phase in plan.phases)
+    replicas = stable.replicas if stable else 1
+    return max(canary_replicas(replicas, phase.weight, plan.min_replicas) for phase in plan.phases)
 
 
 class Asking:
@@ -92,7 +101,7 @@ class Asking:
 def _route_findings(plan: Plan, route: Route) -> list[Finding]:
     if route.weight != NOTHING and route.mark is None:
         what = f"{route.weight} goes to a canary that no release owns"
-        return [Finding(what, f"route of {plan.service}", f"set it to 0 % first: serinus abort {plan.service}")]
+        return [Finding(what, f"route of {plan.service}", "set it to 0 % by hand: no release of ours has a mark on it")]
     return []
 
 

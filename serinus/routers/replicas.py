@@ -65,6 +65,11 @@ class ReplicasRouter:
         return len(serving) == (canary["spec"]["replicas"] if canary else 0)
 
     @property
+    def routed(self) -> None:
+        """No object splits the traffic by weights of its own."""
+        return
+
+    @property
     def selection(self) -> Selection:
         """The object with the weight, to be watched."""
         return Selection(DEPLOYMENT, self._canary)

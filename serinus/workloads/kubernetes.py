@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 
 from serinus.errors import Conflict, Finding, PlatformError, Refused, Unavailable
 from serinus.kube import (
@@ -19,18 +17,18 @@ from serinus.kube import (
     canary_service,
     config,
     image,
-    missed,
     names,
-    owner,
     rollout,
     selector,
     stable,
     writer,
 )
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
+from serinus.kube.named import Named
 from serinus.kube.patch import Object
 from serinus.kube.pods import Pods, image_id
 from serinus.kube.seen import Reader, Seen
+from serinus.kube.surroundings import Surroundings
 from serinus.kube.template import Template, containers, version
 from serinus.ports import Pod, Side
 from serinus.release.record import Note
@@ -41,42 +39,28 @@ _WRITES = 20
 """Tries of a write: a controller writes the status of what is being rolled out several times a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What the objects of one service are called.
-
-    Args:
-        deployment: the stable one
-        service: stable's; empty where no router splits by Services: then the router writes the canary's number of pods, its weight
-        container: the one that runs the service; empty: the only one
-        image: repository of its versions; empty: that of its present image
-        autoscaler: HorizontalPodAutoscaler of stable; there need not be one
-    """
-
-    deployment: str
-    service: str
-    container: str = ""
-    image: str = ""
-    autoscaler: str = ""
-
-    @property
-    def canary(self) -> str:
-        return names.canary_name(self.deployment)
-
-
 class KubernetesWorkload:
     """`ports.Workload` of one service in one namespace.
 
     Args:
         kube: closed by whoever opened it
         seen: shows what is looked at in every check; whatever is written over is read from `kube`
+        around: what is looked at before a release
         monotonic: this process' own clock, seconds
     """
 
-    def __init__(self, kube: Kube, seen: Seen, named: Named, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        seen: Seen,
+        named: Named,
+        around: Surroundings | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._kube = kube
         self._seen = seen
         self._named = named
+        self._around = around or Surroundings(kube, named)
         self._pods = Pods(kube, named.container, monotonic)
         self._canary_pods = Pods(kube, named.container, monotonic)
         self._unread: set[config.Reference] = set()
@@ -97,11 +81,11 @@ class KubernetesWorkload:
         wanted = image.of(self._named.image or image.repository(present), version)
         return template.running(self._named.container, wanted).text()
 
-    async def findings(self, template: str) -> tuple[Finding, ...]:
+    async def findings(self, template: str | None, replicas: int) -> tuple[Finding, ...]:
         """See `ports.Workload`."""
         where = f"Deployment {self._named.deployment}"
         try:
-            return await self._findings(Template.of(template))
+            return await self._around.findings(None if template is None else Template.of(template), replicas)
         except PlatformError as cause:
             return (Finding(str(cause), where, "without it no canary can be made beside it"),)
 
@@ -161,30 +145,6 @@ class KubernetesWorkload:
             return await self._stable_side(written, Template(written["spec"]["template"], wanted.config))
         raise self._busy(self._named.deployment)
 
-    async def _findings(self, wanted: Template) -> tuple[Finding, ...]:
-        """Who manages stable, and who would leave the canary out."""
-        found, there = await asyncio.gather(
-            self._kube.get(DEPLOYMENT, self._named.deployment), self._kube.find(DEPLOYMENT, self._named.canary)
-        )
-        changed = await self._labels(found, wanted, there)
-        labels = (wanted.pod.get("metadata") or {}).get("labels") or {}
-        told = owner.findings(found, wanted.container(self._named.container)["name"])
-        if self._named.autoscaler and not self._named.service:
-            scaler = await self._kube.find(autoscaler.AUTOSCALER, self._named.autoscaler)
-            told += autoscaler.findings(scaler, self._named.deployment, found["spec"]["replicas"])
-        for kind in missed.SELECTING:
-            if await self._kube.may("list", kind):
-                with suppress(Refused):  # a kind that this cluster does not have selects nobody
-                    told += missed.findings(kind, await self._kube.select(kind, ""), labels, {**labels, **changed})
-            else:
-                what = (
-                    f"whether one would leave the canary out is not known: the right to list {kind.resource} is missing"
-                )
-                told.append(
-                    Finding(what, f"namespace {self._kube.namespace}", "grant it, or look yourself", fatal=False)
-                )
-        return tuple(told)
-
     async def _read_stable(self, reader: Reader) -> tuple[Object, Template]:
         found = await reader.get(DEPLOYMENT, self._named.deployment)
         pod = found["spec"]["template"]
@@ -221,12 +181,8 @@ class KubernetesWorkload:
 
     async def _labels(self, stable: Object, wanted: Template, found: Object | None) -> dict[str, str]:
         """The labels that the canary's pods have in another form."""
-        selecting: dict[str, str] = {}
-        if self._named.service:
-            selecting = (await self._kube.get(SERVICE, self._named.service))["spec"].get("selector") or {}
-        fixed = ((found or {}).get("spec") or {}).get("selector", {}).get("matchLabels") or {}
-        labels = (wanted.pod.get("metadata") or {}).get("labels") or {}
-        return canary.changed_labels(labels, selecting, stable["spec"]["selector"], fixed)
+        service = await self._kube.get(SERVICE, self._named.service) if self._named.service else None
+        return canary.changed_beside(stable, service, wanted, found)
 
     async def _service(self, release: str) -> None:
         if self._named.service:

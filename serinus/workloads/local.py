@@ -52,7 +52,7 @@ class LocalWorkload:
             raise Refused(f"{self._service} has no version {version!r}; there are {', '.join(pods.versions)}")
         return canonical(json.loads(stable.template) | {"version": version})
 
-    async def findings(self, template: str) -> tuple[Finding, ...]:
+    async def findings(self, template: str | None, replicas: int) -> tuple[Finding, ...]:
         """None: a version that is there can be started."""
         return ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serinus.kube.missed import BUDGET, NETWORK_POLICY, findings
+from serinus.kube.missed import BUDGET, NETWORK_POLICY, findings, monitors
 
 STABLE = {"app": "shop", "tier": "web"}
 CANARY = {"app": "shop-canary", "tier": "web"}
@@ -33,3 +33,16 @@ def test_where_nothing_is_in_common_a_label_is_to_be_added() -> None:
     (found,) = findings(BUDGET, [selecting("mine", "selector", app="shop")], {"app": "shop"}, {"app": "shop-canary"})
     assert "a label of your own" in found.mend
     assert findings(BUDGET, [{"metadata": {"name": "empty"}}], STABLE, CANARY) == []
+
+
+def test_a_monitor_of_services_that_misses_the_canary_s_is_named() -> None:
+    ours = {"app": "shop", "app.kubernetes.io/managed-by": "serinus"}
+    found = [
+        selecting("helm", "selector", **{"app.kubernetes.io/managed-by": "Helm"}),
+        selecting("mine", "selector", app="shop"),
+    ]
+    (missing,) = monitors(found, {"app": "shop", "app.kubernetes.io/managed-by": "Helm"}, ours)
+    assert (missing.where, missing.mend) == (
+        "ServiceMonitor helm",
+        "let it select by what both Services have: app=shop",
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.kube.owner import findings
+from serinus.kube.named import Routed
+from serinus.kube.owner import findings, of_route
+from serinus.routers.contour import HTTP_PROXY
 from tests.kube.objects import a_deployment
 
 
@@ -27,3 +29,16 @@ def test_others_are_known_by_their_labels(labels: dict[str, str], owners: list[s
     deployment = a_deployment()
     deployment["metadata"] = {"name": "shop", "labels": labels}
     assert [found.what.partition(" applies")[0] for found in findings(deployment, "web")] == owners
+
+
+def test_a_route_of_git_is_told_as_well() -> None:
+    proxy = {"metadata": {"name": "front", "managedFields": [{"manager": "argocd-controller"}]}}
+    (argo,) = of_route(proxy, Routed(HTTP_PROXY, "front", ".spec.routes[].services"))
+    assert (
+        "{group: projectcontour.io, kind: HTTPProxy, name: front, jqPathExpressions: ['.spec.routes[].services']}"
+        in argo.mend
+    )
+    labels = {"helm.toolkit.fluxcd.io/name": "market", "helm.toolkit.fluxcd.io/namespace": "flux"}
+    (flux,) = of_route({"metadata": {"name": "front", "labels": labels}}, Routed(HTTP_PROXY, "front", ""))
+    assert "flux suspend helmrelease market -n flux" in flux.mend
+    assert of_route({"metadata": {"name": "front"}}, Routed(HTTP_PROXY, "front", "")) == []

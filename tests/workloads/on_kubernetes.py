@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serinus.kube.connecting import connect
+from serinus.kube.named import Named
 from serinus.kube.names import CANARY
 from serinus.kube.seen import Seen
-from serinus.workloads.kubernetes import KubernetesWorkload, Named
+from serinus.workloads.kubernetes import KubernetesWorkload
 from tests.cluster.access import Access
 
 NAMED = Named("shop", "shop", autoscaler="shop")

@@ -282,12 +282,41 @@ async def test_who_would_leave_the_canary_out_is_told_before_it_is_made(shop: Sh
         "spec": {"podSelector": {"matchLabels": {"tier": "web"}}, "ingress": [{}]},
     }
     template = (await shop.workload.stable()).template
-    assert await shop.workload.findings(template) == ()
+    assert await shop.workload.findings(template, 2) == ()
     shop.space.apply(budget, both)
-    (found,) = await shop.workload.findings(template)
+    (found,) = await shop.workload.findings(template, 2)
     assert str(found).startswith("PodDisruptionBudget mine: selects stable's pods by app=shop and not the canary's")
     assert not found.fatal
     shop.patch("service", "shop", {"spec": {"selector": {"app": "another"}}})
-    (fatal,) = await shop.workload.findings(template)
+    (fatal,) = await shop.workload.findings(template, 2)
     assert fatal.fatal
     assert "Service selects app=another, and stable's pods are app=shop, tier=web" in fatal.what
+
+
+async def test_what_would_disturb_a_release_is_told_before_it_begins(shop: Shop) -> None:
+    limits = {"hard": {"pods": "4"}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": limits}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}
+    scaling = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "another"},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5},
+    }
+    web = {"selector": {"tier": "web"}}
+    shop.space.apply(quota, scaling, a_service("legacy", **web), a_service("peers", **web, clusterIP="None"))
+    shop.patch("deployment", "shop", {"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "shop"}}})
+    template = (await shop.workload.stable()).template
+    async with asyncio.timeout(SECONDS):  # until the quota has counted
+        while True:
+            found = {one.where: one.fatal for one in await shop.workload.findings(template, 2)}
+            if "ResourceQuota small" in found:
+                break
+    assert found == {
+        "ResourceQuota small": True,
+        "Service legacy": True,
+        "Service peers": False,
+        "HorizontalPodAutoscaler another": False,
+        "Deployment shop": False,
+    }
+    assert await shop.workload.findings(None, 2) == ()

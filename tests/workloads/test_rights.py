@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from serinus.errors import Refused
-from serinus.kube.client import DEPLOYMENT, POD, SERVICE, Kind, Kube
+from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, Kind, Kube
 from serinus.kube.connecting import connect
+from serinus.kube.rights import needed
 from serinus.release.record import Note
 from tests.cluster.access import Access
-from tests.workloads.on_kubernetes import Shop, a_deployment, a_service, a_shop
+from tests.workloads.on_kubernetes import NAMED, Shop, a_deployment, a_service, a_shop
 from tests.workloads.test_kubernetes import a_canary, settled, until
 
 pytestmark = pytest.mark.cluster
@@ -24,6 +27,8 @@ MANIFESTS = Path(__file__).parents[2] / "deployments" / "kubernetes"
 CONF = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "conf"}, "data": {"a": "1"}}
 KEY = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": {"password": "hunter2"}}
 MOUNTED = [{"name": "conf", "configMap": {"name": "conf"}}, {"name": "key", "secret": {"secretName": "key"}}]
+SECRET, ROLE = Kind("", "v1", "secrets", "Secret"), Kind("rbac.authorization.k8s.io", "v1", "roles", "Role")
+SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")
 SCALING: dict[str, Any] = {
     "apiVersion": "autoscaling/v2",
     "kind": "HorizontalPodAutoscaler",
@@ -93,16 +98,8 @@ async def test_a_secret_counts_where_it_may_be_read_and_nothing_of_it_is_kept(sp
 
 
 RULES = [
-    ("apps", "deployments", "get", "get deployments.apps shop"),
-    ("apps", "deployments", "create", "create deployments.apps shop-canary"),
-    ("apps", "deployments", "patch", "patch deployments.apps shop"),
     ("apps", "deployments", "delete", "delete deployments.apps shop-canary"),
-    ("", "services", "get", "get services shop"),
     ("", "services", "create", "create services shop-canary"),
-    ("", "services", "delete", "delete services shop-canary"),
-    ("", "pods", "list", "list pods"),
-    ("", "configmaps", "get", "get configmaps conf"),
-    ("autoscaling", "horizontalpodautoscalers", "get", "get horizontalpodautoscalers.autoscaling shop"),
 ]
 
 
@@ -112,35 +109,92 @@ async def test_without_any_of_them_the_missing_one_is_named(
 ) -> None:
     granted(space, tmp_path)
     role = space.get("role", "serinus-release")
-    for rule in role["rules"]:
-        if (rule["apiGroups"], rule["resources"]) == ([group], [resource]):
-            rule["verbs"].remove(verb)
-    rules = [rule for rule in role["rules"] if rule["verbs"]]
-    space.kubectl("patch", "role", "serinus-release", "--type=merge", f"-p={json.dumps({'rules': rules})}")
+    give(space, without(role["rules"], group, resource, verb))
     async with with_these_rights(space, tmp_path) as shop:
         with pytest.raises(Refused, match=f"the right to {missing}.* in namespace {space.namespace} is missing"):
             await through(shop)
 
 
+def give(space: Access, rules: list[dict[str, Any]]) -> None:
+    space.kubectl("patch", "role", "serinus-release", "--type=merge", f"-p={json.dumps({'rules': rules})}")
+
+
+def without(rules: list[dict[str, Any]], group: str, resource: str, verb: str) -> list[dict[str, Any]]:
+    """The same rules but for this one right."""
+
+    def verbs(rule: dict[str, Any]) -> list[str]:
+        meant = (rule["apiGroups"], rule["resources"]) == ([group], [resource])
+        return [one for one in rule["verbs"] if not (meant and one == verb)]
+
+    return [{**rule, "verbs": verbs(rule)} for rule in rules if verbs(rule)]
+
+
+async def test_before_a_release_the_missing_one_is_named_and_nothing_is_touched(space: Access, tmp_path: Path) -> None:
+    granted(space, tmp_path)
+    rules = space.get("role", "serinus-release")["rules"]
+    async with with_these_rights(space, tmp_path) as shop:
+        assert await shop.workload.findings(None, 1) == ()
+        for right in needed(NAMED):
+            resource = f"{right.kind.plural}/{right.part}" if right.part else right.kind.plural
+            give(space, without(rules, right.kind.group, resource, right.verb))
+            async with asyncio.timeout(10):
+                while f"the right to {right} is missing" not in str(told := await shop.workload.findings(None, 1)):
+                    await asyncio.sleep(0.05)
+            assert any(right.rule in found.mend and found.fatal is right.fatal for found in told)
+        assert shop.get("deployment", "shop-canary") is None
+
+
 async def test_nothing_else_may_be_done(space: Access, tmp_path: Path) -> None:
     granted(space, tmp_path)
     account = space.as_account("serinus", tmp_path)
-    elsewhere = await connect(str(account.kubeconfig), namespace="kube-system")
-    here = await connect(str(account.kubeconfig), namespace=space.namespace)
+    given = [rule for role in ("serinus-release", "serinus-route") for rule in space.get("role", role)["rules"]]
+    everybody = granted_to(account, "kube-system")
+    assert not {verb for verb, _, resource in everybody if not resource.startswith("self")}
+    assert granted_to(account, space.namespace) - everybody == {
+        (verb, group, resource)
+        for rule in given
+        for verb, group, resource in product(rule["verbs"], rule["apiGroups"], rule["resources"])
+    }
+    async with tried(account, "kube-system") as elsewhere, tried(account, space.namespace) as here:
+        body = {"metadata": {"name": "x"}}
+        for attempt in (
+            elsewhere.select(CONFIG_MAP, ""),
+            elsewhere.create(CONFIG_MAP, body),
+            elsewhere.get(DEPLOYMENT, "x"),
+            elsewhere.delete(POD, "x", "u"),
+            here.delete(POD, "x", "u"),
+            here.create(POD, body),
+            here.get(SECRET, "key"),
+            here.select(SECRET, ""),
+            here.create(ROLE, body),
+            here.select(SERVICE_ACCOUNT, ""),
+            here.delete(CONFIG_MAP, "x", "u"),
+        ):
+            with pytest.raises(Refused, match="the right to .* is missing"):
+                await attempt
+
+
+def granted_to(account: Access, namespace: str) -> set[tuple[str, str, str]]:
+    """Every verb, group and resource that the API server itself says this account has there."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    status = json.loads(account.kubectl("create", "--raw", path, "-f", "-", given=json.dumps(review)))["status"]
+    assert not status["incomplete"]
+    return {
+        (verb, group, resource)
+        for rule in status["resourceRules"]
+        for verb, group, resource in product(rule["verbs"], rule["apiGroups"], rule["resources"])
+    }
+
+
+@asynccontextmanager
+async def tried(account: Access, namespace: str) -> AsyncIterator[Kube]:
+    kube = await connect(str(account.kubeconfig), namespace=namespace)
     try:
-        for verb in ("get", "list", "create", "patch", "delete"):
-            assert not await elsewhere.may(verb, DEPLOYMENT)
-        assert not await here.may("deletecollection", DEPLOYMENT)
-        assert not await here.may("list", SERVICE)
-        assert await allowed(here) == []
+        yield kube
     finally:
-        await elsewhere.aclose()
-        await here.aclose()
-
-
-async def allowed(kube: Kube) -> list[str]:
-    """What of all this would be too much."""
-    secret, role = Kind("", "v1", "secrets", "Secret"), Kind("rbac.authorization.k8s.io", "v1", "roles", "Role")
-    asked = [(verb, kind, "") for kind in (secret, role) for verb in ("get", "list", "create", "patch")]
-    asked += [("create", POD, "exec"), ("get", POD, "exec"), ("delete", POD, ""), ("create", POD, "")]
-    return [f"{verb} {kind.plural}/{part}" for verb, kind, part in asked if await kube.may(verb, kind, part=part)]
+        await kube.aclose()

@@ -1,0 +1,92 @@
+"""Which rights does a release need, and which of them are missing here? Asked of the API server itself; nothing is tried.
+
+The route's are tried whole by its router (`rehearse_close`), and what is only looked at before a release is `surroundings`' part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from serinus.errors import Finding
+from serinus.kube.autoscaler import AUTOSCALER
+from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, Kind, Kube
+from serinus.kube.named import Named
+from serinus.kube.names import canary_name
+from serinus.kube.telling import EVENT
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One right.
+
+    Args:
+        without: what cannot be done
+        name: of the object that it is about; empty where RBAC cannot tell them apart
+        part: subresource
+        fatal: no release without it
+    """
+
+    verb: str
+    kind: Kind
+    without: str
+    name: str = ""
+    part: str = ""
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        resource = f"{self.kind.resource}/{self.part}" if self.part else self.kind.resource
+        return f"{self.verb} {resource}" + (f" {self.name}" if self.name else "")
+
+    @property
+    def rule(self) -> str:
+        """As a line of a Role."""
+        resource = f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
+        return f'{{apiGroups: ["{self.kind.group}"], resources: ["{resource}"], verbs: ["{self.verb}"]}}'
+
+
+def needed(named: Named) -> tuple[Right, ...]:
+    """Of every release of this service; the autoscaler's only where it has one is not known here, so they come last."""
+    stable, canary = named.deployment, named.canary
+    record = "neither record nor evidence could be kept"
+    rights = [
+        Right("get", DEPLOYMENT, "stable cannot be read", stable),
+        Right("patch", DEPLOYMENT, "stable could not be promoted", stable),
+        Right("create", DEPLOYMENT, "no canary could be made"),
+        Right("get", DEPLOYMENT, "the canary could not be read", canary),
+        Right("patch", DEPLOYMENT, "the canary could not be scaled", canary),
+        Right("delete", DEPLOYMENT, "the canary could not be taken away", canary),
+        *(Right(verb, DEPLOYMENT, "both could not be watched") for verb in ("list", "watch")),
+        *(Right(verb, POD, "whether pods are ready could not be seen") for verb in ("list", "watch")),
+        *(Right(verb, CONFIG_MAP, record) for verb in ("get", "list", "watch", "create", "patch")),
+        Right("get", AUTOSCALER, "stable's autoscaler could not be kept up", named.autoscaler or stable),
+        Right("patch", AUTOSCALER, "stable's autoscaler could not be kept up", named.autoscaler or stable),
+        Right("get", POD, "why a pod fails would be said without its last lines", part="log", fatal=False),
+        Right("create", EVENT, "`kubectl describe` would show nothing of a release", fatal=False),
+    ]
+    if not named.service:
+        return tuple(rights)
+    beside = canary_name(named.service)
+    return (
+        *rights,
+        Right("get", SERVICE, "stable's Service cannot be read", named.service),
+        Right("create", SERVICE, "the canary would have no Service"),
+        *(
+            Right(verb, SERVICE, "the canary's Service could not be kept", beside)
+            for verb in ("get", "patch", "delete")
+        ),
+    )
+
+
+async def missing(kube: Kube, rights: Iterable[Right]) -> list[Finding]:
+    """A finding for each that we do not have; all are asked at once."""
+
+    async def asked(right: Right) -> Finding | None:
+        if await kube.may(right.verb, right.kind, right.name, right.part):
+            return None
+        what = f"the right to {right} is missing: {right.without}"
+        mend = f"add to our Role: {right.rule} (deployments/kubernetes has them all)"
+        return Finding(what, f"namespace {kube.namespace}", mend, right.fatal)
+
+    return [found for found in await asyncio.gather(*map(asked, rights)) if found]

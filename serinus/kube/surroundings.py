@@ -1,0 +1,111 @@
+"""Is a namespace fit for a canary beside this Deployment? Rights, and what stands around it; lists and asks, writes nothing.
+
+What each kind of object would do to a release is judged by a module of its own; this one only fetches and gathers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from serinus.errors import Finding, Refused
+from serinus.kube import autoscaler, canary, canary_service, missed, names, owner, quota, rights, rivals, unasked
+from serinus.kube.autoscaler import AUTOSCALER
+from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
+from serinus.kube.named import Named, Routed
+from serinus.kube.patch import Object
+from serinus.kube.template import Template, containers
+
+Judge = Callable[[Sequence[Object]], list[Finding]]
+RECORDS = f"{names.MANAGED_BY}={names.SERINUS},{names.STATE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is around one service's objects.
+
+    Args:
+        kube: closed by whoever opened it
+        service: its name in its policy; empty where nobody says
+        routed: what splits its traffic; None where no object does
+    """
+
+    kube: Kube
+    named: Named
+    service: str = ""
+    routed: Routed | None = None
+
+    async def findings(self, wanted: Template | None, replicas: int) -> tuple[Finding, ...]:
+        """The fatal first.
+
+        Args:
+            wanted: the canary's template; None where stable could not be read: then only rights are looked at
+            replicas: of the canary at its largest weight
+
+        Raises:
+            PlatformError: what must be there is not, or the server does not answer
+        """
+        lacking = await rights.missing(self.kube, rights.needed(self.named))
+        if wanted is None or any(right.fatal for right in lacking):
+            return tuple(lacking)
+        stable = await self.kube.get(DEPLOYMENT, self.named.deployment)
+        judges = await self._judges(stable, wanted, replicas)
+        told = await asyncio.gather(*(self._judged(kind, judge) for kind, judge in judges.items()), self._owned(stable))
+        every = [*lacking, *(finding for several in told for finding in several)]
+        return tuple(sorted(every, key=lambda finding: not finding.fatal))
+
+    async def _judges(self, stable: Object, wanted: Template, replicas: int) -> Mapping[Kind, Judge]:
+        """Who says of each kind what it would do."""
+        there, beside = await asyncio.gather(
+            self.kube.find(DEPLOYMENT, self.named.canary),
+            self.kube.get(SERVICE, self.named.service) if self.named.service else _nothing(),
+        )
+        labels = (wanted.pod.get("metadata") or {}).get("labels") or {}
+        pods = labels, {**labels, **canary.changed_beside(stable, beside, wanted, there)}
+        judges: dict[Kind, Judge] = {
+            kind: partial(missed.findings, kind, stable=pods[0], canary=pods[1]) for kind in missed.SELECTING
+        }
+        judges |= {
+            AUTOSCALER: partial(rivals.by_autoscaler, named=self.named),
+            rivals.FLAGGER: partial(rivals.by_flagger, named=self.named),
+            rivals.ROLLOUT: partial(rivals.by_argo_rollouts, named=self.named),
+            quota.QUOTA: partial(quota.findings, wanted=quota.needed(stable, replicas)),
+        }
+        if beside is not None:
+            own = names.canary_name(self.named.service)
+            made = await self.kube.find(SERVICE, own) or canary_service.made(beside, own, "", self.named.canary)
+            sides = beside["metadata"].get("labels") or {}, made["metadata"].get("labels") or {}
+            judges[missed.SERVICE_MONITOR] = partial(missed.monitors, stable=sides[0], canary=sides[1])
+            judges[SERVICE] = partial(
+                unasked.findings, stable=pods[0], canary=pods[1], own=frozenset((self.named.service, own))
+            )
+        return judges
+
+    async def _judged(self, kind: Kind, judge: Judge) -> list[Finding]:
+        """Of a kind that this cluster does not have there is nothing to say."""
+        if not await self.kube.serves(kind):
+            return []
+        if await self.kube.may("list", kind):
+            return judge(await self.kube.select(kind, ""))
+        what = f"whether one would disturb a release is not known: the right to list {kind.resource} is missing"
+        return [Finding(what, f"namespace {self.kube.namespace}", "grant it, or look yourself", fatal=False)]
+
+    async def _owned(self, stable: Object) -> list[Finding]:
+        """Who puts objects back, and whose release goes on the same ones."""
+        told = owner.findings(stable, containers(stable["spec"]["template"]["spec"], self.named.container)["name"])
+        if self.routed is not None:
+            with suppress(Refused):  # its router has said that already
+                told += owner.of_route(await self.kube.get(self.routed.kind, self.routed.name), self.routed)
+        if self.named.autoscaler and not self.named.service:
+            scaler = await self.kube.find(AUTOSCALER, self.named.autoscaler)
+            told += autoscaler.findings(scaler, self.named.deployment, stable["spec"]["replicas"])
+        if self.service:
+            told += rivals.by_releases(await self.kube.select(CONFIG_MAP, RECORDS), self.named, self.service)
+        return told
+
+
+async def _nothing() -> None:
+    return None
