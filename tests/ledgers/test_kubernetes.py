@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serinus.errors import Conflict, Refused
+from serinus.errors import Conflict, Refused, Unavailable
 from serinus.kube import evidence
 from serinus.kube.client import Kube
 from serinus.kube.connecting import connect
@@ -174,6 +176,10 @@ async def test_a_write_reads_nothing_first(ledger: KubernetesLedger, space: Acce
 
 async def test_a_full_quota_is_said_in_the_server_s_words(ledger: KubernetesLedger, space: Access) -> None:
     space.kubectl("create", "quota", "full", "--hard=count/configmaps=0")
+    async with asyncio.timeout(20):
+        with suppress(Unavailable):  # until the API server holds by it
+            while space.kubectl("create", "configmap", "probe", "--dry-run=server"):
+                await asyncio.sleep(0.05)
     with pytest.raises(Refused, match="exceeded quota"):
         await ledger.write(a_record(), None)
 
