@@ -12,11 +12,12 @@ import httpx
 
 from serinus.kube.client import Kube
 from serinus.kube.connecting import connect
+from serinus.kube.named import Named
 from serinus.kube.seen import Seen
 from serinus.release.count import instances, share
 from serinus.release.weight import Weight
 from serinus.routers.replicas import ReplicasRouter
-from serinus.workloads.kubernetes import KubernetesWorkload, Named
+from serinus.workloads.kubernetes import KubernetesWorkload
 from tests.cluster.access import Access
 from tests.routers.on_kubernetes import FORMS
 from tests.routers.running import until

@@ -11,12 +11,13 @@ import pytest
 from serinus.clock import SystemClock
 from serinus.errors import Conflict, Refused
 from serinus.kube.connecting import connect
+from serinus.kube.named import Named
 from serinus.kube.seen import Seen
 from serinus.moves.close import close_once
 from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING, Weight
 from serinus.routers.replicas import ReplicasRouter
-from serinus.workloads.kubernetes import KubernetesWorkload, Named
+from serinus.workloads.kubernetes import KubernetesWorkload
 from tests.cluster.access import Access
 from tests.routers.by_pods import Pods, some_pods
 from tests.workloads.on_kubernetes import a_service
@@ -72,7 +73,7 @@ async def test_who_would_not_be_selected_or_is_scaled_by_others_is_told_before(p
     pods.space.apply(a_service(), SCALING)
     await pods.router.rehearse_close()
     workload = KubernetesWorkload(pods.kube, Seen(pods.kube), Named("shop", "", autoscaler="shop"))
-    found = await workload.findings(await workload.template_for("v1.1", await workload.stable()))
+    found = await workload.findings(await workload.template_for("v1.1", await workload.stable()), 4)
     assert [(one.where, one.fatal) for one in found] == [("HorizontalPodAutoscaler shop", True)]
     assert "may scale shop from 4 to 5 pods" in found[0].what
 
