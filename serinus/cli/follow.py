@@ -21,8 +21,8 @@ from serinus.release.record import Foreign, Record
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.2
-AFAR_SECONDS = 5.0
-"""Between two looks at a cluster: each is three questions to an API server that others need too."""
+AFAR_SECONDS = 10.0
+"""Between two looks at a cluster where nothing wakes us: each is three questions to an API server that others need too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ async def look(ports: Ports) -> Seen:
 
 
 def pace(target: Target) -> float:
-    """Seconds between two looks there."""
+    """Seconds between two looks there; a change that the platform tells of ends the wait."""
     return AFAR_SECONDS if target.workload == KUBERNETES else LOOK_SECONDS
 
 
@@ -86,7 +86,7 @@ async def moments(
                 yield before
                 if before.ended:
                     return
-        await asyncio.sleep(every_seconds)
+        await ports.wake.wait(every_seconds, every_seconds)
 
 
 async def beside(
@@ -106,7 +106,7 @@ async def beside(
     try:
         result = await work
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(watching), every_seconds + 4 * LOOK_SECONDS)
+            await asyncio.wait_for(asyncio.shield(watching), 5 * LOOK_SECONDS)
         return result
     finally:
         watching.cancel()
