@@ -92,6 +92,8 @@ async def test_a_context_that_is_not_there_is_named(folders: Folders, a_kubeconf
 
 
 def test_a_service_of_the_local_platform_is_there_whatever_its_policy_says(folders: Folders) -> None:
+    assert target_of("api-gateway", folders).workload == "kubernetes"
+    folders.service("api-gateway").mkdir(parents=True)
     assert target_of("api-gateway", folders).workload == "local"
     assert target_of("nobody", folders) == LOCAL
     folders.service("nobody").mkdir(parents=True)
