@@ -1,40 +1,28 @@
-"""One API server and namespace, asked with a time-out on every call; refusals come as errors of ours.
+"""What is an API server asked, of one namespace? Its objects as they come; refusals as errors of ours.
 
-What its objects mean is the adapters' business; which server is meant says `connecting`.
+What the objects mean is the adapters' business; which server is meant says `connecting`, how it is reached `wire`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 from kubernetes.aio.client import ApiClient
-from kubernetes.aio.config import ConfigException
 
-from serinus.errors import PlatformError, Refused, Unavailable
+from serinus.errors import Refused, Unavailable
 from serinus.kube.errors import Doing, Missing, refusal
 from serinus.kube.names import SERINUS
 from serinus.kube.patch import Object, Operation
+from serinus.kube.wire import CALL_SECONDS, JSON_PATCH, Wire
 
-CALL_SECONDS = 3.0
-"""No call is waited for any longer; a write past it is unknown, not undone."""
-QUIET_SECONDS = 90.0
-"""A watch says something each minute; one that does not is no longer heard."""
 WATCH_SECONDS = 290
 """The server ends a watch after so long, and it is asked for anew."""
 PAGE = 500
 """Objects of one answer to a list."""
-CREDENTIAL_SECONDS = 10.0
-"""How long a program that a kubeconfig names for its token may take."""
-JSON = "application/json"
-JSON_PATCH = "application/json-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +75,6 @@ class Selection:
         return [("fieldSelector", f"metadata.name={self.name}")] if self.name else [("labelSelector", self.labels)]
 
 
-class Gone(Unavailable):
-    """The server has forgotten the version that a watch was to begin at: list again."""
-
-
 class Kube:
     """An API server, seen from one namespace; close it with `aclose`.
 
@@ -104,18 +88,16 @@ class Kube:
     def __init__(
         self, api: ApiClient, namespace: str, seconds: float = CALL_SECONDS, credentials: Any | None = None
     ) -> None:
-        self._api = api
         self.namespace = namespace
-        self._seconds = seconds
-        self._credentials = credentials
+        self._wire = Wire(api, seconds, credentials)
 
     async def aclose(self) -> None:
-        await self._api.close()
+        await self._wire.aclose()
 
     async def get(self, kind: Kind, name: str) -> Object:
         """The object as it stands, never from a cache. Raises Refused where there is none."""
         doing = Doing("get", kind.resource, self.namespace, name)
-        return _object(doing, await self._answer(doing, "GET", kind.path(self.namespace, name)))
+        return _object(doing, await self._wire.answer(doing, "GET", kind.path(self.namespace, name)))
 
     async def find(self, kind: Kind, name: str) -> Object | None:
         """The object as it stands; None where there is none."""
@@ -135,7 +117,7 @@ class Kube:
         path, found, further = selection.kind.path(self.namespace), list[Object](), ""
         while True:
             query = [*selection.query, ("limit", str(PAGE)), *([("continue", further)] if further else [])]
-            answer = _object(doing, await self._answer(doing, "GET", path, query))
+            answer = _object(doing, await self._wire.answer(doing, "GET", path, query))
             found += answer.get("items") or ()
             told = answer.get("metadata") or {}
             further = told.get("continue") or ""
@@ -152,21 +134,15 @@ class Kube:
         doing = Doing("watch", selection.kind.resource, self.namespace, selection.name)
         asked = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
         query = [*selection.query, *asked.items(), ("timeoutSeconds", str(WATCH_SECONDS))]
-        timeout = aiohttp.ClientTimeout(total=None, connect=self._seconds, sock_read=QUIET_SECONDS)
-        with self._reaching(doing):
-            answer = await self._send("GET", selection.kind.path(self.namespace), query, timeout)
-            async with answer.response:
-                if answer.status >= 300:
-                    raise _unwatched(doing, answer.status, await answer.read())
-                async for line in answer.response.content:
-                    yield _event(doing, line)
+        async for line in self._wire.lines(doing, selection.kind.path(self.namespace), query):
+            yield _event(doing, line)
 
     async def create(self, kind: Kind, body: Object, *, dry_run: bool = False) -> Object:
         """Raises Conflict where it is there already."""
         doing = Doing("create", kind.resource, self.namespace, body["metadata"]["name"])
         whole = {"apiVersion": kind.api_version, "kind": kind.name, **body}
         path = kind.path(self.namespace)
-        return _object(doing, await self._answer(doing, "POST", path, _written(dry_run), whole))
+        return _object(doing, await self._wire.answer(doing, "POST", path, _written(dry_run), whole))
 
     async def patch(
         self, kind: Kind, name: str, operations: Sequence[Operation], *, dry_run: bool = False, part: str = ""
@@ -185,14 +161,14 @@ class Kube:
         doing = Doing("patch", resource, self.namespace, name, conditional)
         path = kind.path(self.namespace, name, part)
         body = list(operations)
-        return _object(doing, await self._answer(doing, "PATCH", path, _written(dry_run), body, JSON_PATCH))
+        return _object(doing, await self._wire.answer(doing, "PATCH", path, _written(dry_run), body, JSON_PATCH))
 
     async def delete(self, kind: Kind, name: str, uid: str) -> None:
         """This very object; nothing to do where it is gone. Raises Conflict where another has its name."""
         doing = Doing("delete", kind.resource, self.namespace, name)
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         try:
-            await self._answer(doing, "DELETE", kind.path(self.namespace, name), body=body)
+            await self._wire.answer(doing, "DELETE", kind.path(self.namespace, name), body=body)
         except Missing:
             return
 
@@ -200,7 +176,9 @@ class Kube:
         """The last lines of a container; of the one before it, where it was restarted."""
         doing = Doing("get", "pods/log", self.namespace, pod)
         query = [("container", container), ("tailLines", str(lines)), ("previous", str(previous).lower())]
-        return (await self._answer(doing, "GET", POD.path(self.namespace, pod, "log"), query)).decode(errors="replace")
+        return (await self._wire.answer(doing, "GET", POD.path(self.namespace, pod, "log"), query)).decode(
+            errors="replace"
+        )
 
     async def may(self, verb: str, kind: Kind, name: str = "", part: str = "") -> bool:
         """Whether RBAC lets us do this here; changes nothing."""
@@ -208,7 +186,7 @@ class Kube:
         spec = {"resourceAttributes": {**asked, "subresource": part}}
         body = {"apiVersion": _REVIEW.api_version, "kind": _REVIEW.name, "spec": spec}
         doing = Doing("create", _REVIEW.resource, "")
-        answer = _object(doing, await self._answer(doing, "POST", _REVIEW.path(""), body=body))
+        answer = _object(doing, await self._wire.answer(doing, "POST", _REVIEW.path(""), body=body))
         return bool(answer.get("status", {}).get("allowed"))
 
     async def serves(self, kind: Kind) -> bool:
@@ -216,82 +194,10 @@ class Kube:
         root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
         doing = Doing("get", kind.api_version, "")
         try:
-            listed = _object(doing, await self._answer(doing, "GET", root))
+            listed = _object(doing, await self._wire.answer(doing, "GET", root))
         except Refused:
             return False
         return any(one.get("name") == kind.plural for one in listed.get("resources") or ())
-
-    async def _answer(
-        self,
-        doing: Doing,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]] = (),
-        body: Object | list[Operation] | None = None,
-        content: str = JSON,
-    ) -> bytes:
-        code, said = await self._ask(doing, method, path, query, body, content)
-        if code == 401 and self._credentials is not None:
-            await self._renew(doing)
-            code, said = await self._ask(doing, method, path, query, body, content)
-        if code >= 300:
-            raise refusal(doing, code, said)
-        return said
-
-    async def _ask(
-        self,
-        doing: Doing,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]],
-        body: Object | list[Operation] | None,
-        content: str,
-    ) -> tuple[int, bytes]:
-        with self._reaching(doing):
-            async with asyncio.timeout(self._seconds):
-                timeout = aiohttp.ClientTimeout(self._seconds)
-                answer = await self._send(method, path, query, timeout, body, content)
-                return answer.status, await answer.read()
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]],
-        timeout: aiohttp.ClientTimeout,
-        body: Object | list[Operation] | None = None,
-        content: str = JSON,
-    ) -> Any:
-        request = await self._api.param_serialize(
-            method,
-            path,
-            query_params=list(query),
-            header_params={"Accept": JSON, "Content-Type": content},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        return await self._api.call_api(*request, _request_timeout=timeout)
-
-    @contextmanager
-    def _reaching(self, doing: Doing) -> Iterator[None]:
-        """What keeps an answer from coming, as an error of ours."""
-        where = self._api.configuration.host
-        try:
-            yield
-        except TimeoutError as cause:
-            raise Unavailable(f"{doing}: the API server did not answer within {self._seconds:g} s") from cause
-        except (ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError) as cause:
-            raise Refused(f"{doing}: the certificate of {where} is not trusted: {cause}") from cause
-        except (aiohttp.ClientError, OSError) as cause:
-            raise Unavailable(f"{doing}: no connection to {where}: {cause or type(cause).__name__}") from cause
-
-    async def _renew(self, doing: Doing) -> None:
-        assert self._credentials is not None
-        try:
-            async with asyncio.timeout(CREDENTIAL_SECONDS):
-                await self._credentials.load_and_set(self._api.configuration)
-        except (TimeoutError, ConfigException, OSError) as cause:
-            raise Refused(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause
 
 
 def _written(dry_run: bool) -> list[tuple[str, str]]:
@@ -312,13 +218,5 @@ def _event(doing: Doing, line: bytes) -> tuple[str, Object]:
     said = _object(doing, line)
     kind, about = str(said.get("type")), said.get("object") or {}
     if kind == "ERROR":
-        raise _unwatched(doing, int(about.get("code") or 500), json.dumps(about).encode())
+        raise refusal(doing, int(about.get("code") or 500), json.dumps(about).encode())
     return kind, about
-
-
-def _unwatched(doing: Doing, code: int, said: bytes) -> PlatformError:
-    return (
-        Gone(f"{doing}: the version that it was to begin at is forgotten")
-        if code == 410
-        else refusal(doing, code, said)
-    )

@@ -13,8 +13,9 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import KUBE_CONFIG_DEFAULT_LOCATION, load_incluster_config, load_kube_config
 
 from serinus.errors import Refused
-from serinus.kube.client import CALL_SECONDS, CREDENTIAL_SECONDS, Kube
+from serinus.kube.client import Kube
 from serinus.kube.names import SERINUS
+from serinus.kube.wire import CALL_SECONDS, CREDENTIAL_SECONDS
 
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 

@@ -43,6 +43,10 @@ class Missing(Refused):
     """The object is not there, though the server knows its kind."""
 
 
+class Gone(Unavailable):
+    """The server has forgotten the version that a watch was to begin at: list again."""
+
+
 def refusal(doing: Doing, code: int, body: bytes) -> PlatformError:
     """The error for an answer that is none of success.
 
@@ -54,6 +58,8 @@ def refusal(doing: Doing, code: int, body: bytes) -> PlatformError:
     words = _words(status, body, code)
     if code == 409:
         return Conflict(f"{doing}: {words}")
+    if code == 410:
+        return Gone(f"{doing}: the version that it was to begin at is forgotten")
     if code in _LATER or code >= 500:
         return Unavailable(f"{doing}: the API server answers {code}: {words}")
     if code == 422 and doing.conditional and not _invalid(status):

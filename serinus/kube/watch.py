@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable, Iterable
 
 from serinus.errors import PlatformError, Refused
-from serinus.kube.client import Gone, Kube, Selection
+from serinus.kube.client import Kube, Selection
+from serinus.kube.errors import Gone
 from serinus.kube.patch import Object
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0

@@ -35,13 +35,13 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 async def opened(access: Access) -> tuple[Kube, list[str]]:
     """The cluster, and what it is asked, noted as it goes."""
     kube, asked = await connect(str(access.kubeconfig), namespace=access.namespace), list[str]()
-    send = kube._send
+    send = kube._wire._send
 
     async def noted(method: str, path: str, query: list[tuple[str, str]], *rest: Any) -> Any:
         asked.append("WATCH" if ("watch", "true") in query else method)
         return await send(method, path, query, *rest)
 
-    kube._send = noted  # type: ignore[method-assign,assignment]
+    kube._wire._send = noted  # type: ignore[method-assign,assignment]
     return kube, asked
 
 

@@ -1,0 +1,135 @@
+"""How is an API server reached? With a time-out on every call, and once more with a new token where the old one has expired.
+
+What keeps an answer from coming is an error of ours; what is asked is `client`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+from kubernetes.aio.config import ConfigException
+
+from serinus.errors import Refused, Unavailable
+from serinus.kube.errors import Doing, refusal
+from serinus.kube.patch import Object, Operation
+
+CALL_SECONDS = 3.0
+"""No call is waited for any longer; a write past it is unknown, not undone."""
+QUIET_SECONDS = 90.0
+"""A watch says something each minute; one that does not is no longer heard."""
+CREDENTIAL_SECONDS = 10.0
+"""How long a program that a kubeconfig names for its token may take."""
+JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
+
+
+class Wire:
+    """A connection to an API server; close it with `aclose`.
+
+    Args:
+        api: of `kubernetes.aio`
+        seconds: time-out of a call
+        credentials: loads the token anew once it was not accepted
+    """
+
+    def __init__(self, api: ApiClient, seconds: float, credentials: Any | None) -> None:
+        self._api = api
+        self._seconds = seconds
+        self._credentials = credentials
+
+    async def aclose(self) -> None:
+        await self._api.close()
+
+    async def answer(
+        self,
+        doing: Doing,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        body: Object | list[Operation] | None = None,
+        content: str = JSON,
+    ) -> bytes:
+        """What the server says. Raises what `refusal` makes of anything but success."""
+        code, said = await self._ask(doing, method, path, query, body, content)
+        if code == 401 and self._credentials is not None:
+            await self._renew(doing)
+            code, said = await self._ask(doing, method, path, query, body, content)
+        if code >= 300:
+            raise refusal(doing, code, said)
+        return said
+
+    async def lines(self, doing: Doing, path: str, query: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
+        """An answer that goes on, line by line, until the server ends it.
+
+        Raises:
+            Unavailable: nothing was heard for a while
+        """
+        timeout = aiohttp.ClientTimeout(total=None, connect=self._seconds, sock_read=QUIET_SECONDS)
+        with self._reaching(doing):
+            answer = await self._send("GET", path, query, timeout)
+            async with answer.response:
+                if answer.status >= 300:
+                    raise refusal(doing, answer.status, await answer.read())
+                async for line in answer.response.content:
+                    yield line
+
+    async def _ask(
+        self,
+        doing: Doing,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        body: Object | list[Operation] | None,
+        content: str,
+    ) -> tuple[int, bytes]:
+        with self._reaching(doing):
+            async with asyncio.timeout(self._seconds):
+                timeout = aiohttp.ClientTimeout(self._seconds)
+                answer = await self._send(method, path, query, timeout, body, content)
+                return answer.status, await answer.read()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        timeout: aiohttp.ClientTimeout,
+        body: Object | list[Operation] | None = None,
+        content: str = JSON,
+    ) -> Any:
+        request = await self._api.param_serialize(
+            method,
+            path,
+            query_params=list(query),
+            header_params={"Accept": JSON, "Content-Type": content},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        return await self._api.call_api(*request, _request_timeout=timeout)
+
+    @contextmanager
+    def _reaching(self, doing: Doing) -> Iterator[None]:
+        """What keeps an answer from coming, as an error of ours."""
+        where = self._api.configuration.host
+        try:
+            yield
+        except TimeoutError as cause:
+            raise Unavailable(f"{doing}: the API server did not answer within {self._seconds:g} s") from cause
+        except (ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError) as cause:
+            raise Refused(f"{doing}: the certificate of {where} is not trusted: {cause}") from cause
+        except (aiohttp.ClientError, OSError) as cause:
+            raise Unavailable(f"{doing}: no connection to {where}: {cause or type(cause).__name__}") from cause
+
+    async def _renew(self, doing: Doing) -> None:
+        assert self._credentials is not None
+        try:
+            async with asyncio.timeout(CREDENTIAL_SECONDS):
+                await self._credentials.load_and_set(self._api.configuration)
+        except (TimeoutError, ConfigException, OSError) as cause:
+            raise Refused(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause
