@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serinus.cli.exit_code import Code
+from serinus.cli.item import Item
+from serinus.cli.place import Context, Namespace
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, verb
 
@@ -21,35 +22,20 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing that was looked at.
-
-    Args:
-        mend: what to do; empty where it is in order
-        fatal: no release can run without it
-    """
-
-    what: str
-    found: str
-    mend: str = ""
-    fatal: bool = True
-
-    @property
-    def mark(self) -> tuple[str, str]:
-        """A word and its colour."""
-        if not self.mend:
-            return "ok", "good"
-        return ("missing", "bad") if self.fatal else ("note", "warn")
-
-
 @verb
 async def doctor(
     context: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="[POLICY]", help="A policy's file, or a service; without one, all that are deployed."),
+    ] = "",
+    namespace: Namespace = "",
+    kube_context: Context = "",
     api: Annotated[str, typer.Option("--api", help="The Prefect server's address, with /api.")] = "",
     as_json: Json = False,
 ) -> Code:
     """Say what is missing for a release, and how to mend it. Exit code 1 where something is."""
+    from serinus.cli import elsewhere
     from serinus.settings import Folders
 
     out, folders, found = Terminal(as_json), Folders.resolve(), list[Item]()
@@ -63,11 +49,17 @@ async def doctor(
                 style if item.mend else "",
             )
 
-    add(list(programs()))
+    plans, wrong = await elsewhere.plans(what, folders, namespace, kube_context)
+    local = [] if plans and (what or namespace or kube_context) else _local(what, folders)
+    if local or not plans:
+        add(list(programs()))
     add(list(writable(folders)))
     add(await server(api, folders))
-    for name in _services(folders):
+    for name in local:
         add(await service_items(name, folders))
+    add(wrong)
+    for plan in plans:
+        add(await elsewhere.items(plan, folders))
     missing = sum(bool(item.mend) and item.fatal for item in found)
     out.emit(
         {
@@ -79,10 +71,15 @@ async def doctor(
     return Code.UNEXPECTED if missing else Code.DONE
 
 
-def _services(folders: Folders) -> list[str]:
+def _local(what: str, folders: Folders) -> list[str]:
+    """The services of the local platform that are meant: that of a policy's file, or all."""
+    from pathlib import Path
+
+    from serinus.policy.load import read
     from serinus.wiring import services
 
-    return list(services(folders))
+    service = read(what).content.service if what and Path(what).is_file() else what
+    return [name for name in services(folders) if service in ("", name)]
 
 
 def programs() -> Iterator[Item]:

@@ -20,7 +20,7 @@ from serinus.policy.settle import to_plan
 from serinus.policy.unit import shown
 from serinus.policy.value import SERVICE
 
-__all__ = ["Policy", "by_name", "parse", "read", "to_plan"]
+__all__ = ["Policy", "by_name", "deployed", "parse", "read", "to_plan"]
 
 
 def read(path: Path | str) -> Policy:
@@ -54,7 +54,7 @@ def by_name(service: str) -> Path:
     if not re.fullmatch(SERVICE, service):
         right = "write small letters, digits and dashes, such as api-gateway"
         raise PolicyError("policy", (Problem("service", f"{shown(service)} is no service name", right),))
-    known = {file.stem: file for file in _deployed()}
+    known = {file.stem: file for file in deployed()}
     if service not in known:
         listed = ", ".join(sorted(known)) or "none at all"
         problem = Problem("service", f"there is no policy for {shown(service)}", f"known are {listed}")
@@ -62,7 +62,8 @@ def by_name(service: str) -> Path:
     return known[service]
 
 
-def _deployed() -> tuple[Path, ...]:
+def deployed() -> tuple[Path, ...]:
+    """Every policy file beside the deployment."""
     from importlib.resources import files  # 20 ms, which reading a file by its path need not pay
 
     try:

@@ -18,7 +18,7 @@ from serinus.moves.engine import Engine
 from serinus.release.record import State
 from tests.cli.real import Answer, Typed
 from tests.cluster.access import Access
-from tests.kube.test_release import STABLE, Users, acquired, counted, leftovers, users
+from tests.kube.test_release import STABLE, Users, acquired, counted, leftovers, policy, users
 from tests.moves.driver import carry_out
 from tests.routers.on_kubernetes import FORMS
 from tests.workloads.on_kubernetes import a_deployment, a_service
@@ -107,6 +107,13 @@ def columns(space: Access, *words: str) -> list[str]:
     return space.kubectl("get", *words, wanted, "--no-headers").split()[-3:]
 
 
+def fatal(answer: Answer) -> list[str]:
+    """What of the service hinders a release."""
+    items = [item for item in answer.last["items"] if item["what"].startswith("shop: ")]
+    assert items, answer.err
+    return [item["what"] for item in items if item["mend"] and item["fatal"]]
+
+
 async def test_a_release_is_seen_asked_promoted_and_taken_back(space: Access, tmp_path: Path) -> None:
     async with going(space, tmp_path, "v1.1") as there:
         here = a_terminal(space, tmp_path)
@@ -168,6 +175,12 @@ async def test_a_release_is_aborted_by_whoever_may(space: Access, tmp_path: Path
         nobody = await here.type("abort", "till")
         assert nobody.code == 2
         assert f"namespace {space.namespace} knows no service till; it knows shop." in nobody.err
+        file = here.folder / "shop.yaml"
+        file.write_text(json.dumps(policy(space, "contour", space.cluster.prometheus)))
+        assert fatal(await here.type("doctor", str(file), here=False)) == []
+        space.apply(a_service("legacy", selector={"tier": "web"}))
+        for words in ((str(file),), ("shop",)):
+            assert fatal(await here.type("doctor", *words)) == ["shop: Service legacy"]
         nowhere = await here.type("status", here=False)
         assert (nowhere.code, "--namespace" in nowhere.err) == (2, True)
     assert there.asked.failed == 0, there.asked.seen
