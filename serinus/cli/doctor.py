@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,9 @@ async def doctor(
     context: typer.Context,
     what: Annotated[
         str,
-        typer.Argument(metavar="[POLICY]", help="A policy's file, or a service; without one, all that are deployed."),
+        typer.Argument(
+            metavar="[POLICY]", help="A policy's file, or a service; without one, all; those on Kubernetes as notes."
+        ),
     ] = "",
     namespace: Namespace = "",
     kube_context: Context = "",
@@ -50,8 +53,9 @@ async def doctor(
             )
 
     plans, wrong = await elsewhere.plans(what, folders, namespace, kube_context)
-    local = [] if plans and (what or namespace or kube_context) else _local(what, folders)
-    if local or not plans:
+    named = bool(what or namespace or kube_context)
+    local = [] if named and plans else _local(what, folders)
+    if not (named and plans):
         add(list(programs()))
     add(list(writable(folders)))
     add(await server(api, folders))
@@ -59,7 +63,8 @@ async def doctor(
         add(await service_items(name, folders))
     add(wrong)
     for plan in plans:
-        add(await elsewhere.items(plan, folders))
+        # Who named none need not mean these: what they lack hinders nothing but their own releases.
+        add([replace(item, fatal=item.fatal and named) for item in await elsewhere.items(plan, folders)])
     missing = sum(bool(item.mend) and item.fatal for item in found)
     out.emit(
         {
