@@ -94,7 +94,7 @@ def test_no_decision_asks_for_the_time_of_day() -> None:
 
 
 def test_what_is_told_at_a_time_is_never_read_back_as_one() -> None:
-    """Nothing parses a time: no line of evidence can decide by the moment that stands on it. (An audit log's times are the server's.)"""
+    """Nothing parses a time: no line of evidence can decide by the moment that stands on it. (An audit's times are the server's.)"""
     parsing = {"fromisoformat", "strptime", "parse_date", "mktime"}
     for path in sorted(set(HERE.rglob("*.py")) - {HERE / "local" / "cluster" / "audit.py"}):
         used = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
