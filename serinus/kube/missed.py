@@ -20,7 +20,10 @@ POD_MONITOR = Kind("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor")
 SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor")
 SELECTING: Mapping[Kind, tuple[str, str]] = {
     NETWORK_POLICY: ("podSelector", "its rules do not hold for the canary"),
-    BUDGET: ("selector", "a drained node may take all of the canary at once"),
+    BUDGET: (
+        "selector",
+        "it gets one of its own where we may create one, else a drained node may take all of it at once",
+    ),
     POD_MONITOR: ("selector", "the canary's own metrics are not scraped"),
 }
 """Kinds that select pods: where their selector stands, and what it means that it misses the canary."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from serinus.errors import Finding
 from serinus.kube.autoscaler import AUTOSCALER
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, Kind, Kube
+from serinus.kube.missed import BUDGET
 from serinus.kube.named import Named
 from serinus.kube.names import canary_name
 from serinus.kube.telling import EVENT
@@ -63,6 +64,10 @@ def needed(named: Named) -> tuple[Right, ...]:
         Right("get", AUTOSCALER, "stable's autoscaler could not be kept up", named.autoscaler or stable),
         Right("patch", AUTOSCALER, "stable's autoscaler could not be kept up", named.autoscaler or stable),
         Right("get", POD, "why a pod fails would be said without its last lines", part="log", fatal=False),
+        *(
+            Right(verb, BUDGET, "a drained node may take all of the canary at once", fatal=False)
+            for verb in ("create", "delete")
+        ),
         Right("create", EVENT, "`kubectl describe` would show nothing of a release", fatal=False),
     ]
     if not named.service:

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from serinus.analysis.reading import REQUESTS, Arm
 from serinus.errors import Conflict, Fenced, PlatformError
-from serinus.moves.close import close_held
+from serinus.moves.close import close_held, page
 from serinus.moves.engine import Engine
 from serinus.moves.hold import tick
+from serinus.moves.instances import ready
 from serinus.moves.undo import touches_stable, undo
 from serinus.release.lifecycle import Action
 from serinus.release.record import Outcome, Record, State
@@ -49,13 +50,27 @@ async def _say_closed(engine: Engine, action: Action) -> None:
     closed = engine.closed
     weight = engine.record.tally.weights[-1][1] if engine.record.tally.weights else 0.0
     seconds = closed.seconds if closed and not closed.already else None
-    outcome = Outcome(action.why, action.gate, action.rule, weight, seconds)
+    outcome = Outcome(action.why + await _unready(engine), action.gate, action.rule, weight, seconds)
     at = engine.now() if engine.closed_seconds is None else engine.closed_seconds
     tally = replace(engine.record.tally, weights=(*engine.record.tally.weights, (round(at, 3), 0.0)))
     record = replace(engine.record, state=State.ROLLING_BACK, outcome=outcome, tally=tally)
-    told = {"why": action.why, "gate": action.gate, "rule": action.rule, "seconds": seconds}
+    told = {"why": outcome.why, "gate": action.gate, "rule": action.rule, "seconds": seconds}
     await engine.write(engine.say("close", record, weight=weight, already=bool(closed and closed.already), **told))
     await engine.copy()
+
+
+async def _unready(engine: Engine) -> str:
+    """Where the traffic has gone, if nobody is there to take it: a person is told, as nothing more can be done."""
+    try:
+        stable = await engine.ports.workload.stable()
+    except PlatformError as cause:
+        log.warning("%s: whether stable can serve is not known: %s", engine.release, cause)
+        return ""
+    if stable.ready:
+        return ""
+    text = f"stable {engine.plan.service} has {ready(stable)}"
+    await page(engine.ports, engine.plan.service, engine.release, f"{text}, and has all the traffic again", "unready")
+    return f"; {text}"
 
 
 async def retire(engine: Engine) -> None:

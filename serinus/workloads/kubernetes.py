@@ -13,6 +13,7 @@ from collections.abc import Callable
 from serinus.errors import Conflict, Finding, PlatformError, Refused, Unavailable
 from serinus.kube import (
     autoscaler,
+    budget,
     canary,
     canary_service,
     config,
@@ -106,6 +107,7 @@ class KubernetesWorkload:
             except Conflict:
                 continue
             self._seen.wrote(DEPLOYMENT, written)
+            await self._budget(written, release)
             return await self._canary_side(written)
         raise self._busy(self._named.canary)
 
@@ -115,6 +117,7 @@ class KubernetesWorkload:
             found = await self._kube.find(DEPLOYMENT, self._named.canary)
             if found is not None and canary.release_of(found) not in ("", release):
                 return
+            await budget.discard(self._kube, self._named.canary, release)
             try:
                 if found is not None and canary.release_of(found) == release:
                     await self._taken_away(found)
@@ -188,6 +191,11 @@ class KubernetesWorkload:
         if self._named.service:
             name = names.canary_name(self._named.service)
             await canary_service.ensure(self._kube, self._named.service, name, release, self._named.canary)
+
+    async def _budget(self, written: Object, release: str) -> None:
+        labels = written["spec"]["template"]["metadata"]["labels"]
+        beside = await self._seen.get(DEPLOYMENT, self._named.deployment)
+        await budget.ensure(self._kube, beside, self._named.canary, labels, release)
 
     async def _changed(self, found: Object, wanted: Template, replicas: int | None) -> Object:
         """The canary scaled, and given its template where somebody has edited it; written only where it differs."""

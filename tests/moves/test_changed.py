@@ -175,3 +175,19 @@ def test_what_is_only_mounted_is_named_and_ours_stays_ours() -> None:
     assert stable_changed(baking, ours) == ""
     assert "ConfigMap/conf of stable" in stable_changed(baking, replace(ours, mounts=told.mounts))
     assert stable_changed(baking, replace(edited, note=None)) == said
+
+
+async def test_weight_0_comes_also_where_stable_has_nobody_ready_and_says_so() -> None:
+    world = a_shop()
+
+    def take() -> None:
+        for pod in world.stable.pods:
+            pod.ready_at = float("inf")
+        world.workload.edit_canary("v3")
+
+    record = await ended_by(world, 5.2, take)
+    assert record.state is State.ROLLED_BACK
+    assert record.outcome is not None
+    assert record.outcome.why.endswith("; stable shop has 0 of 3 ready")
+    assert weight_at(world, 7.5) == NOTHING
+    assert any("has all the traffic again" in notice.text for notice in world.notifier.told)
