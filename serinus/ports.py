@@ -28,6 +28,7 @@ class Route:
         version: of the object, opaque; a write's precondition
         original: the route's part as it was before any release, opaque; put back by `Router.restore`
         beside: stable's instances, where the weight is the canary's number of instances beside them; None: any weight can be had
+        gone: the object is not there, so nothing is served by it: no weight, no mark
     """
 
     weight: Weight
@@ -35,6 +36,7 @@ class Route:
     version: str
     original: str = ""
     beside: int | None = None
+    gone: bool = False
 
 
 class Router(Protocol):
@@ -56,7 +58,10 @@ class Router(Protocol):
         ...
 
     async def restore(self, original: str, seen: Route) -> Route:
-        """Put the route's part back as it was found and take the mark off, in one write on `seen.version`."""
+        """Put the route's part back as it was found and take the mark off, in one write on `seen.version`.
+
+        One without a mark is somebody else's by now and stays; what a release had beside it goes all the same.
+        """
         ...
 
     async def rehearse_close(self) -> None:

@@ -65,7 +65,8 @@ def refusal(doing: Doing, code: int, body: bytes) -> PlatformError:
     if code == 422 and doing.conditional and not _invalid(status):
         return Conflict(f"{doing}: the object is not as it was read")
     if code == 401:
-        return Refused(f"{doing}: the API server does not know who asks (401): the token is wrong or has expired")
+        # Tokens are renewed by others, and a server that has just started knows none of them for a moment.
+        return Unavailable(f"{doing}: the API server does not know who asks (401): the token is wrong or has expired")
     if code == 403 and f"cannot {doing.verb} resource" in words:
         return Refused(f"the right to {doing} is missing: {words}")
     if code == 404:

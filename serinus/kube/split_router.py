@@ -21,6 +21,7 @@ from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING
 
 _TRIES = 3
+_GONE = Route(NOTHING, None, "gone", gone=True)
 _NO_DRY_RUN = "does not support dry run"
 
 
@@ -55,7 +56,8 @@ class SplitRouter:
         """As it was last read or written: a write on it needs no read, and is refused by the server where it is old."""
 
     async def read(self) -> Route:
-        return self._split.route(await self._get())
+        self._last = await self._kube.find(self._kind, self._name)
+        return self._split.route(self._last) if self._last else _GONE
 
     async def write(self, mark: Mark, seen: Route) -> Route:
         before = await self._as(seen)
@@ -66,15 +68,21 @@ class SplitRouter:
         return await self._apply(seen, lambda now: self._split.marking(now, mark, seen.original, write))
 
     async def restore(self, original: str, seen: Route) -> Route:
-        found = original or seen.original
-        restored = await self._apply(seen, lambda now: self._split.restoring(now, found))
-        await self._disown()
+        restored = seen
+        if seen.mark is not None:
+            found = original or seen.original
+            restored = await self._apply(seen, lambda now: self._split.restoring(now, found))
+            await self._disown()
+        elif not seen.gone:
+            await self._as(seen)
         await canary_service.remove(self._kube, self._split.canary)
         return restored
 
     async def taken_up(self, route: Route) -> bool:
         """At weight 0 what its controller finds wrong with it is no matter: nothing of it reaches the canary."""
-        now = await self._get()
+        now = await self._kube.find(self._kind, self._name)
+        if now is None or route.gone:
+            return now is None and route.gone
         word = self._word(now)
         if not word.seen or self._split.route(now).version != route.version:
             return False

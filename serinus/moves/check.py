@@ -6,6 +6,7 @@ Judging is `serinus.analysis`; what follows is `release.lifecycle`. Moves no tra
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from serinus.analysis import gate
@@ -15,6 +16,7 @@ from serinus.errors import PlatformError
 from serinus.moves.close import page
 from serinus.moves.engine import Engine
 from serinus.moves.instances import Seen, instances
+from serinus.moves.patience import patiently
 from serinus.moves.scale import keep_canary
 from serinus.release.lifecycle import Action, extension_over, next_action, observe, soak_over
 from serinus.release.plan import Inconclusive
@@ -53,14 +55,15 @@ async def check(engine: Engine) -> tuple[Verdict, Action]:
     return verdict, action
 
 
-async def decide(engine: Engine) -> tuple[Verdict, Action]:
+async def decide(engine: Engine) -> tuple[Verdict | None, Action]:
     """The gate: what follows from the newest figures that there are.
 
     A check is made where a scrape must have come since the last one; else that one is the newest there can be.
     """
     verdict = engine.verdict
     if verdict is None or not _newest(engine):
-        return await check(engine)
+        came = await patiently(engine, "a check to be written", partial(check, engine))
+        return (engine.verdict, came) if isinstance(came, Action) else came
     return verdict, next_action(engine.record, verdict, engine.now())
 
 

@@ -5,6 +5,7 @@ Needs the router and nothing else: no record, metrics, Prefect, notifier, ready 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,6 +17,12 @@ from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING
 
 log = logging.getLogger("serinus.close")
+
+
+class NotTakenUp(Unavailable):
+    """The object says 0 %, its router does not yet."""
+
+
 TAKE_UP_SECONDS = 1.0
 """How long the router's own word is waited for after the object says 0: past it the object alone counts."""
 
@@ -71,7 +78,7 @@ async def wait_taken_up(router: Router, clock: Clock, route: Route) -> None:
         pause = min(pause * 1.5, 0.05)
     await router.project()
     if not await router.taken_up(route):
-        raise Unavailable(f"the route says 0 %, the router has not taken that up after {TAKE_UP_SECONDS:g} s")
+        raise NotTakenUp(f"the route says 0 %, the router has not taken that up after {TAKE_UP_SECONDS:g} s")
 
 
 async def close(
@@ -82,38 +89,73 @@ async def close(
     *,
     token: int | None = None,
     timing: Timing = LOCAL,
+    serves: str = "",
+    waits_for: str = "the platform",
     late_after_seconds: float = 30.0,
-    late: Callable[[str], Awaitable[object]] | None = None,
+    late: Callable[[str], Awaitable[bool]] | None = None,
 ) -> Closed:
     """Try each second, refusals too, until the canary's weight is 0.
 
     Args:
-        late: told once, when `late_after_seconds` have passed without success
+        serves: what the canary may still get, for people: 25 % of shop
+        waits_for: who does not answer where nobody does
+        late: told when `late_after_seconds` have passed without success, again until it says that it has done its part;
+            beside the tries, which wait for nobody
     """
-    started, tries, told = clock.monotonic(), 0, False
-    while True:
-        tries += 1
-        try:
-            already = await close_once(router, clock, release, why, token)
-            return Closed(why, clock.monotonic() - started, tries, already and tries == 1, clock.wall())
-        except (Drift, Fenced):
-            raise
-        except Exception as cause:  # any other, a bug of an adapter too: nothing matters more than this write
-            word = "is refused" if isinstance(cause, Refused) else "fails"
-            lasted = clock.monotonic() - started
-            log.error("%s: returning traffic to stable %s (try %d, %.0f s): %s", release, word, tries, lasted, cause)
-            if late and not told and lasted >= late_after_seconds:
-                told = True
-                await late(
-                    f"the canary of {release} may still serve after {lasted:.0f} s: {cause}; trying every second"
-                )
-        # The first tries follow at once: a Conflict is somebody else's write, seen by the next read.
-        await clock.sleep(0.01 if tries < 4 else timing.again_seconds)
+    started, tries = clock.monotonic(), 0
+    telling: asyncio.Task[bool] | None = None
+    try:
+        while True:
+            tries += 1
+            try:
+                already = await close_once(router, clock, release, why, token)
+                return Closed(why, clock.monotonic() - started, tries, already and tries == 1, clock.wall())
+            except (Drift, Fenced):
+                raise
+            except Exception as cause:  # any other, a bug of an adapter too: nothing matters more than this write
+                text = still(serves or f"the traffic of {release}", waits_for, cause, tries, timing)
+                log.error("%s: %s", release, text)
+                if late and clock.monotonic() - started >= late_after_seconds and _untold(telling):
+                    telling = asyncio.ensure_future(late(text))
+            # The first tries follow at once: a Conflict is somebody else's write, seen by the next read.
+            await clock.sleep(0.01 if tries < 4 else timing.again_seconds)
+    except asyncio.CancelledError:
+        if telling:
+            telling.cancel()
+        raise
+    finally:
+        if telling:
+            await asyncio.wait({telling})
+
+
+def _untold(telling: asyncio.Task[bool] | None) -> bool:
+    return telling is None or (telling.done() and not telling.result())
+
+
+def still(serves: str, waits_for: str, cause: Exception, tries: int, timing: Timing) -> str:
+    """The sentence while the traffic cannot be returned: what serves, what that waits for, how often it was tried."""
+    if isinstance(cause, NotTakenUp):
+        what = f"{serves} may still go to the canary: {cause}"
+    elif isinstance(cause, Unavailable):
+        what = f"{serves} still goes to the canary and nothing can change that before {waits_for} answers ({cause})"
+    elif isinstance(cause, Refused):
+        what = f"{serves} still goes to the canary and nothing can change that before this is mended: {cause}"
+    else:
+        what = f"{serves} still goes to the canary: {cause}"
+    every = "every second" if timing.again_seconds == 1 else f"every {timing.again_seconds:g} s"
+    return f"{what}; trying {every}, {ordinal(tries)} time"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 41st."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 async def close_held(engine: Engine, why: str) -> Closed:
     """`close` for a release that this process holds; remembers when it was done. Calling it again finds it done."""
     if engine.closed is None:
+        began = engine.now()
         engine.closed = await close(
             engine.ports.router,
             engine.ports.clock,
@@ -121,16 +163,30 @@ async def close_held(engine: Engine, why: str) -> Closed:
             why,
             token=engine.record.token,
             timing=engine.timing,
+            serves=_serves(engine),
+            waits_for="the API server" if engine.plan.target.workload == "kubernetes" else "the platform",
             late_after_seconds=engine.plan.limits.rollback_seconds,
             late=lambda text: _late(engine, text),
         )
-        engine.closed_seconds = engine.now()
+        engine.closed_seconds = began + engine.closed.seconds
     return engine.closed
 
 
-async def _late(engine: Engine, text: str) -> None:
+def _serves(engine: Engine) -> str:
+    """The weight that was read last."""
+    weights = engine.record.tally.weights
+    return f"{weights[-1][1] if weights else 0:g} % of `{engine.plan.service}`"
+
+
+async def _late(engine: Engine, text: str) -> bool:
     """A person is paged and the record says so, as far as either can be: the trying goes on whatever comes of it."""
-    await page(engine.ports, engine.plan.service, engine.release, text)
+    told = await page(engine.ports, engine.plan.service, engine.release, text)
+    if not engine.record.late:
+        await _say_late(engine, text)
+    return told
+
+
+async def _say_late(engine: Engine, text: str) -> None:
     engine.remember(engine.say("late", replace(engine.record, late=True), why=text))
     try:
         await engine.write(engine.record)

@@ -70,6 +70,8 @@ def route_action(engine: Engine, route: Route) -> Action | None:
     record, mark = engine.record, route.mark
     if record.state not in (State.PHASE, State.STARTING):
         return None
+    if route.gone:
+        return Action(Step.ROLL_BACK, f"the route of {record.plan.service} was deleted", "route", "gone")
     if mark is None:
         if record.state is State.STARTING:
             return None

@@ -79,7 +79,7 @@ async def retire(engine: Engine) -> None:
     ports, release = engine.ports, engine.release
     for _ in range(5):
         route = await ports.router.read()
-        if route.mark is None or route.mark.release != release:
+        if route.mark is not None and route.mark.release != release:
             return
         try:
             await ports.router.restore(engine.record.previous.route, route)

@@ -5,16 +5,18 @@ The share that is really served is counted by every check after it (`analysis.sh
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from serinus.analysis import gate
-from serinus.errors import Conflict, PlatformError, Refused, Unavailable
+from serinus.errors import Conflict, Refused, Unavailable
 from serinus.moves.aim import aim
 from serinus.moves.changed import canary_changed
 from serinus.moves.close import close_held
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold, route_action
+from serinus.moves.patience import patiently
 from serinus.moves.scale import scale_canary, until_ready
 from serinus.ports import Route
 from serinus.release.count import instances
@@ -35,7 +37,7 @@ async def set_weight(engine: Engine, phase: int) -> Action:
         ADVANCE with the weight taken up; or ROLL_BACK, and then the traffic is with stable already.
     """
     weight = engine.plan.phases[phase].weight
-    ended = await _set(engine, phase, weight)
+    ended = await patiently(engine, f"{weight} to be set", partial(_set, engine, phase, weight))
     if ended:
         await close_held(engine, ended.why)
         return ended
@@ -92,17 +94,10 @@ async def _write(engine: Engine, phase: int, weight: Weight) -> Action | None:
             written = await router.write(route.mark.then(Mode.OPEN, weight), route)
         except Conflict:
             continue
-        except PlatformError as cause:
-            await _landed(engine)
+        except Refused as cause:
             return Action(Step.ROLL_BACK, f"{weight} cannot be set: {cause}", "route", "refused")
         return await _seen(engine, written, phase, started)
     return Action(Step.ROLL_BACK, "others write the route faster than it can be read", "route", "conflict")
-
-
-async def _landed(engine: Engine) -> None:
-    """A write without an answer may have landed: which weight is taken back is known by reading alone."""
-    with suppress(PlatformError):
-        engine.weigh(await engine.ports.router.read())
 
 
 async def _seen(engine: Engine, written: Route, phase: int, started: float) -> Action | None:
@@ -114,19 +109,7 @@ async def _seen(engine: Engine, written: Route, phase: int, started: float) -> A
     if again.version != written.version or again.weight != weight:
         return Action(Step.ROLL_BACK, f"{weight} was written, {again.weight} is read", "route", "drift")
 
-    async def taken_up() -> bool:
-        return await router.taken_up(again)
-
-    try:
-        late = None
-        if not await _soon(engine, again):
-            # Instances that come with the weight get the time that instances get.
-            least = instances(weight, again.beside) if again.beside else 0
-            late = await until_ready(engine, least) or await hold(
-                engine, taken_up, seconds=TAKE_UP_SECONDS, waiting_for=f"the router to take up {weight}"
-            )
-    except Refused as cause:
-        return Action(Step.ROLL_BACK, f"the router rejects {weight}: {cause}", "route", "rejected")
+    late = await _taken_up(engine, again)
     if late:
         return late
     seconds = clock.monotonic() - started
@@ -136,11 +119,36 @@ async def _seen(engine: Engine, written: Route, phase: int, started: float) -> A
     return None
 
 
-async def _soon(engine: Engine, route: Route) -> bool:
+async def _taken_up(engine: Engine, route: Route) -> Action | None:
+    """The router's own word; one that complains is heard as long: after an outage it may not know yet what is there."""
+    complaints: list[str] = []
+
+    async def taken_up() -> bool:
+        try:
+            complaints.clear()
+            return await engine.ports.router.taken_up(route)
+        except Refused as cause:
+            complaints.append(str(cause))
+            return False
+
+    if await _soon(engine, taken_up):
+        return None
+    # Instances that come with the weight get the time that instances get.
+    least = instances(route.weight, route.beside) if route.beside else 0
+    late = await until_ready(engine, least) or await hold(
+        engine, taken_up, seconds=TAKE_UP_SECONDS, waiting_for=f"the router to take up {route.weight}"
+    )
+    if late and late.rule == "overdue" and complaints:
+        why = f"the router rejects {route.weight} for {TAKE_UP_SECONDS:g} s: {complaints[0]}"
+        return Action(Step.ROLL_BACK, why, "route", "rejected")
+    return late
+
+
+async def _soon(engine: Engine, taken_up: Callable[[], Awaitable[bool]]) -> bool:
     """A router usually takes a weight up within milliseconds: look often for a moment, before waiting in ticks."""
     for _ in range(20):
         try:
-            if await engine.ports.router.taken_up(route):
+            if await taken_up():
                 return True
         except Unavailable:
             return False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from serinus.analysis import gate
 from serinus.analysis.reading import Reading
 from serinus.errors import Conflict, Fenced, PlatformError
 from serinus.moves.engine import Engine
+from serinus.moves.patience import patiently
 from serinus.moves.scale import scale_canary
 from serinus.ports import Route
 from serinus.release.lifecycle import Action, Step
@@ -25,8 +27,11 @@ async def start(engine: Engine, template: str) -> Action:
     Returns:
         ADVANCE; or ROLL_BACK where the canary never gets ready or the figures cannot be read. No traffic was moved.
     """
-    first = engine.plan.phases[0]
-    ended = await scale_canary(engine, template, first.weight)
+    return await patiently(engine, "the canary to be started", partial(_up, engine, template))
+
+
+async def _up(engine: Engine, template: str) -> Action:
+    ended = await scale_canary(engine, template, engine.plan.phases[0].weight)
     if ended:
         return ended
     await _open(engine)

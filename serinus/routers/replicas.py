@@ -51,6 +51,10 @@ class ReplicasRouter:
 
     async def restore(self, original: str, seen: Route) -> Route:
         """Stable was never changed, so nothing but the mark is of the release."""
+        if seen.mark is None:
+            if (await self._route(await self._find())).version != seen.version:
+                raise Conflict(f"the Deployment {self._canary} is not as it was read")
+            return seen
         return await self._apply(seen, lambda now: ratio.restoring(now, self._service))
 
     async def taken_up(self, route: Route) -> bool:

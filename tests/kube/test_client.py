@@ -97,7 +97,7 @@ async def test_a_token_is_sent_and_a_bad_one_is_said_and_never_shown(tmp_path: P
         return 401, b"{}"
 
     async with a_server(unauthorized, tmp_path) as kube:
-        with pytest.raises(Refused, match="token is wrong or has expired") as refused:
+        with pytest.raises(Unavailable, match="token is wrong or has expired") as refused:
             await kube.get(CONFIG_MAP, "x")
     assert "authorization: bearer secret" in seen[0].lower()
     assert "secret" not in str(refused.value)

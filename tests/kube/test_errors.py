@@ -27,7 +27,7 @@ def a_status(message: str, **more: object) -> bytes:
         (503, b"<html>upstream connect error</html>", Unavailable),
         (504, b"", Unavailable),
         (400, a_status("bad request"), Refused),
-        (401, a_status("Unauthorized"), Refused),
+        (401, a_status("Unauthorized"), Unavailable),
         (403, a_status("exceeded quota: objects"), Refused),
         (404, a_status('httpproxies.projectcontour.io "front" not found'), Missing),
         (404, b"404 page not found", Refused),

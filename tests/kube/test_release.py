@@ -86,7 +86,7 @@ def _version(answer: httpx.Response) -> str:
 
 
 @asynccontextmanager
-async def users(url: str, host: str) -> AsyncIterator[Users]:
+async def users(url: str, host: str, rate: float = RATE) -> AsyncIterator[Users]:
     """Steady requests, each on its own; the first of them has been answered."""
     found, asking = Users(), set[asyncio.Task[None]]()
 
@@ -95,7 +95,7 @@ async def users(url: str, host: str) -> AsyncIterator[Users]:
             one = asyncio.ensure_future(found.ask(http, url, host))
             asking.add(one)
             one.add_done_callback(asking.discard)
-            await asyncio.sleep(1 / RATE)
+            await asyncio.sleep(1 / rate)
 
     async with httpx.AsyncClient(timeout=10, trust_env=False, verify=False) as http:
         async with asyncio.timeout(30):

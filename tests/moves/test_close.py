@@ -121,7 +121,7 @@ async def test_an_abort_between_the_routes_write_and_the_records_names_the_weigh
 
 
 @pytest.mark.parametrize("weight", [5, 50])
-async def test_a_write_of_the_route_whose_answer_is_lost_is_named_with_the_weight_that_landed(weight: float) -> None:
+async def test_a_write_of_the_route_whose_answer_is_lost_is_found_done_and_the_release_goes_on(weight: float) -> None:
     world = a_world()
 
     def lose(call: str) -> None:
@@ -132,8 +132,25 @@ async def test_a_write_of_the_route_whose_answer_is_lost_is_named_with_the_weigh
     before = NOTHING if weight == 5 else Weight.of(5)
     world.on_call = lose
     record = await release(world, a_plan(5, 50, 100, soak=3))
+    assert record.state is State.PROMOTED, record.outcome
+    assert [percent for _, percent in record.tally.weights] == [5, 50, 100, 0]
+
+
+async def test_a_weight_that_landed_without_an_answer_is_the_one_that_is_taken_back() -> None:
+    world = a_world()
+
+    def lose(call: str) -> None:
+        if call == "router.write" and world.serving == Weight.of(5) and not world.holds(Fault.ROUTER_REJECTS):
+            world.inject(Fault.ROUTER_LOSES_ANSWERS, world.now, world.now + 0.005)
+            world.inject(Fault.ROUTER_REJECTS, world.now, world.now + 20)
+
+    world.on_call = lose
+    record = await release(world, a_plan(5, 50, 100, soak=3))
     assert record.outcome is not None
-    assert (record.state, record.outcome.weight_percent) == (State.ROLLED_BACK, weight), record.outcome
+    assert (record.state, record.outcome.weight_percent) == (State.ROLLED_BACK, 50), record.outcome
+    assert (
+        "the router rejects 50 % for 10 s: the proxy rejected the route: no cluster has a weight" in record.outcome.why
+    )
 
 
 @pytest.mark.parametrize("weight", [5, 50])

@@ -1,0 +1,137 @@
+"""Between an engine and a real API server: lets through, or does what servers, networks and load balancers do on a bad day."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from serinus.kube.wire import CALL_SECONDS
+from tests.cluster.access import Access
+
+LATE_SECONDS = CALL_SECONDS + 1
+SLOW_SECONDS = 0.5
+HEADERS = ("Authorization", "Accept", "Content-Type")
+
+
+class Way(StrEnum):
+    """How it treats a call."""
+
+    THROUGH = "through"
+    SLOW = "answers after half a second"
+    RESET = "resets the connection"
+    LATER = "answers 429"
+    BROKEN = "answers 500"
+    STRANGER = "answers 401"
+    LOST = "does it, and resets the connection"
+    LATE = "does it, and answers after the time-out"
+
+
+STATUS = {Way.LATER: (429, {"Retry-After": "1"}), Way.BROKEN: (500, {}), Way.STRANGER: (401, {})}
+
+
+class Between:
+    """An address before an API server.
+
+    Args:
+        server: its own
+        trusted: how it is known
+    """
+
+    def __init__(self, server: str, trusted: ssl.SSLContext) -> None:
+        self.url = ""
+        self.calls = 0
+        self._server = server
+        self._trusted = trusted
+        self._ways: Iterable[Way] = itertools.repeat(Way.THROUGH)
+        self._session: aiohttp.ClientSession | None = None
+
+    def go(self, *ways: Way) -> None:
+        """From now on: one way a call, again and again."""
+        self._ways = itertools.cycle(ways)
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One call."""
+        self.calls += 1
+        way = next(iter(self._ways))
+        if way in STATUS:
+            code, headers = STATUS[way]
+            said = {"kind": "Status", "apiVersion": "v1", "code": code, "message": str(way)}
+            return web.json_response(said, status=code, headers=headers)
+        if way is Way.RESET:
+            return _reset(request)
+        await asyncio.sleep(SLOW_SECONDS if way is Way.SLOW else 0)
+        answer = await self._through(request)
+        if way is Way.LOST:
+            return _reset(request)
+        await asyncio.sleep(LATE_SECONDS if way is Way.LATE else 0)
+        return answer
+
+    async def _through(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._trusted), trust_env=False)
+        headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
+        body = await request.read()
+        try:
+            async with self._session.request(
+                request.method, f"{self._server}{request.raw_path}", headers=headers, data=body or None
+            ) as answer:
+                if "watch=" in request.query_string:
+                    return await _streamed(request, answer)
+                said = await answer.read()
+                return web.Response(status=answer.status, body=said, content_type=answer.content_type)
+        except aiohttp.ClientError:
+            return _reset(request)
+
+    async def aclose(self) -> None:
+        if self._session:
+            await self._session.close()
+
+
+def _reset(request: web.BaseRequest) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+async def _streamed(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    back = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+    await back.prepare(request)
+    with suppress(ConnectionError):
+        async for piece in answer.content.iter_any():
+            await back.write(piece)
+    return back
+
+
+@asynccontextmanager
+async def between(access: Access, folder: Path) -> AsyncIterator[tuple[Between, Path]]:
+    """An address before the server of a kubeconfig as long as the block lasts, and the kubeconfig that leads there."""
+    given = json.loads(access.kubeconfig.read_text())
+    cluster = given["clusters"][0]["cluster"]
+    data = base64.b64decode(cluster.get("certificate-authority-data", "")).decode() or None
+    trusted = ssl.create_default_context(cafile=cluster.get("certificate-authority"), cadata=data)
+    made = Between(cluster["server"], trusted)
+    server = web.Server(made.answer)
+    runner = web.ServerRunner(server, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    made.url = f"http://{host}:{port}"
+    given["clusters"][0]["cluster"] = {"server": made.url}
+    file = folder / "between.kubeconfig"
+    file.write_text(json.dumps(given))
+    try:
+        yield made, file
+    finally:
+        await runner.cleanup()
+        await made.aclose()

@@ -1,0 +1,120 @@
+"""The API server is away, slow, or refuses, as one release sees it: what others see of it stays as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from serinus.release.record import State
+from tests.faults.ground import until
+from tests.kube.between import Way, between
+from tests.kube.ground import BEFORE, HEALTHY, LONG, QUICK, SHORT, Shop
+
+
+@contextmanager
+def sentences() -> Iterator[list[str]]:
+    """What `close` says meanwhile, of every release here."""
+    said: list[str] = []
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    heard = Heard()
+    logging.getLogger("serinus.close").addHandler(heard)
+    try:
+        yield said
+    finally:
+        logging.getLogger("serinus.close").removeHandler(heard)
+
+
+async def absent_at_the_start(shop: Shop) -> str:
+    """Refused with the reason; nothing was touched."""
+    before = shop.front
+    async with between(shop.account, shop.folder) as (server, kubeconfig):
+        server.go(Way.RESET)
+        outcome, why = await (await shop.begin(kubeconfig=kubeconfig)).ended()
+    assert outcome == "refused", (outcome, why)
+    assert "no connection to http://127.0.0.1" in why, why
+    assert await shop.record() is None
+    assert shop.front == before
+    return why.partition("\n")[0]
+
+
+async def away_for_a_moment(way: Way, shop: Shop) -> str:
+    """Less than D, at each of the moments at which a release writes: it goes on."""
+    async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
+        going = await shop.begin(kubeconfig=kubeconfig, **SHORT)
+        for percent in (10, 100):
+            await shop.at_percent(percent)
+            server.go(way)
+            await asyncio.sleep(QUICK.dead_seconds / 2)
+            server.go(Way.THROUGH)
+        outcome, why = await going.ended()
+        assert outcome == State.PROMOTED, why
+        await shop.whole(HEALTHY)
+    assert users.failed == 0, users.seen
+    return why
+
+
+async def away_for_long(way: Way, shop: Shop) -> str:
+    """It lets go, says so each second, pages, and returns the traffic once it can."""
+    async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
+        going = await shop.begin(kubeconfig=kubeconfig, limits={"rollback": "3s"}, **LONG)
+        await shop.at_percent(50)
+        with sentences() as said:
+            server.go(way)
+
+            async def paged() -> bool:
+                return bool(going.told.notices)
+
+            await until(paged, "a person is paged", 60)
+            right = (
+                r"50 % of `shop` still goes to the canary and nothing can change that before the API server answers "
+            )
+            text = going.told.notices[0].text
+            assert re.match(right + r"\(.*\); trying every second, \d+(st|nd|rd|th) time$", text), text
+            assert sum(right[:20] in one for one in said) >= 3
+        assert going.told.notices[0].urgent
+        assert going.task is not None
+        assert not going.task.done(), "it is not said to be ended"
+        server.go(Way.THROUGH)
+        outcome, why = await going.ended()
+        record = await shop.over()
+        assert (outcome, record.late) == (State.ROLLED_BACK, True), (outcome, why, record.late)
+        await shop.whole(BEFORE)
+    assert users.failed == 0, users.seen
+    return f"{text}; then {why}"
+
+
+async def away_for_ever(shop: Shop) -> str:
+    """A guard that reaches it returns the traffic; whoever comes back is fenced and writes nothing."""
+    async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
+        going = await shop.begin(kubeconfig=kubeconfig, **LONG)
+        await shop.at_percent(50)
+        server.go(Way.STRANGER)
+        async with shop.guarded() as said:
+            seconds = await shop.returned()
+            record = await shop.over()
+            assert record.state is State.ROLLED_BACK, record.outcome
+            await shop.whole(BEFORE)
+        server.go(Way.THROUGH)
+        outcome, why = await going.ended()
+        assert outcome == "fenced", (outcome, why)
+        assert (await shop.over()).owner == record.owner
+    assert any("taken over, no beat for" in one for one in said), said
+    assert users.failed == 0, users.seen
+    return f"weight 0 after {seconds:.1f} s; {why}"
+
+
+SCENARIOS: dict[str, tuple[str, Callable[[Shop], Awaitable[str]]]] = {
+    "absent at the start": ("contour", absent_at_the_start),
+    "away for a moment": ("contour", partial(away_for_a_moment, Way.RESET)),
+    "no answer for a moment": ("gateway-api", partial(away_for_a_moment, Way.LATE)),
+    "away for long": ("contour", partial(away_for_long, Way.RESET)),
+    "401 for ever": ("contour", away_for_ever),
+}
