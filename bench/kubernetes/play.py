@@ -57,7 +57,8 @@ async def play_one(where: Space, row: str, play: Play) -> Run:
     """One release, from a service that stands to one that stands again."""
     if play.tool == FLAGGER:
         await initialised(where, play)
-    version = next_good(await where.stable()) if play.scenario == "good" else play.version
+    stable = await where.stable()
+    version = next_good(stable) if play.scenario == "good" else play.version
     cluster = where.there.cluster
     url = cluster.gateway if play.router == "gateway-api" else cluster.ingress
     async with asking(url, where.host, RATE, where.folder / "users.json") as users:
@@ -70,7 +71,7 @@ async def play_one(where: Space, row: str, play: Play) -> Run:
         else:
             ended, told = await _released(where, play, version)
         await asyncio.sleep(AFTER_SECONDS)
-    return run_of(row, play, version, users.seen, ended, told)
+    return run_of(row, play, (stable, version), users.seen, ended, told)
 
 
 def next_good(stable: str) -> str:

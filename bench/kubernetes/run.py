@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.kubernetes.row import Play
 from bench.kubernetes.seen import Seen
+from serinus.local.catalogue import CATALOGUE
 
 ENDS: Mapping[str, str] = {"good": "promoted", "steady": "steady"}
 """How a scenario should end; all others: rolled back."""
@@ -26,6 +27,7 @@ class Run:
         seconds: from the fault's first request to the last that the version or nobody got, as clients saw them
         verdict_to_stable: from the verdict to weight 0 read back; the product's own word, None from others
         weight: that the verdict fell at, percent
+        odd: second, version, status and count of everything but stable's good answers
         told: what the tool itself says of it
         load: of the load itself: unsent, how late at worst, processor seconds, seconds
     """
@@ -44,6 +46,7 @@ class Run:
     seconds: float | None
     verdict_to_stable: float | None
     weight: float | None
+    odd: Sequence[Sequence[Any]] = field(default_factory=tuple)
     by_version: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
     load: Mapping[str, float] = field(default_factory=dict)
@@ -59,12 +62,14 @@ class Run:
         return f"{self.play}: {self.ended}, {self.failed} of {self.requests:,} failed{took}{odd}"
 
 
-def run_of(row: str, play: Play, version: str, seen: Seen, ended: str, told: Mapping[str, Any]) -> Run:
+def run_of(row: str, play: Play, versions: tuple[str, str], seen: Seen, ended: str, told: Mapping[str, Any]) -> Run:
     """Of what clients saw and what the tool says.
 
     Args:
-        version: that was released
+        versions: stable before, and the one released
     """
+    stable, version = versions
+    good_seconds = CATALOGUE[version].late_after_seconds if version else 0.0
     faulty = play.scenario not in ENDS
     return Run(
         row=row,
@@ -78,9 +83,10 @@ def run_of(row: str, play: Play, version: str, seen: Seen, ended: str, told: Map
         ended=ended,
         failed=seen.failed,
         requests=seen.requests,
-        seconds=seen.seconds(version, since_failure=play.scenario == "soak") if faulty else None,
+        seconds=seen.seconds(version, good_seconds) if faulty else None,
         verdict_to_stable=told.get("seconds", {}).get("verdict_to_stable"),
         weight=told.get("reason", {}).get("weight"),
+        odd=seen.odd(stable),
         by_version=seen.by_version(),
         told=told,
         load={

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.kubernetes.users import NOBODY
 from serinus.errors import Unavailable
 from serinus.local.child import tied
 
@@ -25,6 +26,7 @@ class Seen:
     Args:
         by_second: answers by second, version and status; version empty where no instance answered
         first, last: times by version and whether it failed, on the system's monotonic clock
+        failures: version and time of each failed request
         unsent: requests that the load itself could not send; what is measured is worth nothing where there are many
         late_seconds: the longest that a request left after its time
         cpu_seconds: of the load's process
@@ -33,6 +35,7 @@ class Seen:
     by_second: tuple[tuple[int, str, str, int], ...]
     first: Mapping[tuple[str, bool], float]
     last: Mapping[tuple[str, bool], float]
+    failures: tuple[tuple[str, float], ...]
     unsent: int
     late_seconds: float
     cpu_seconds: float
@@ -59,17 +62,32 @@ class Seen:
             by_status[status] = by_status.get(status, 0) + count
         return found
 
-    def seconds(self, version: str, *, since_failure: bool = False) -> float | None:
+    def seconds(self, version: str, good_seconds: float = 0.0) -> float | None:
         """From the first request that this version or nobody got to the last; None where there is none.
 
         Args:
-            since_failure: from its first failed request on: for a version that was good at first
+            good_seconds: of a version that is good for so long after its first request: from its first failure after that on
         """
         ours = [key for key in self.first if key[0] == version or (key[1] and not key[0])]
-        begins = [self.first[key] for key in ours if key[1] or not since_failure]
-        if not begins:
+        if not ours:
             return None
-        return max(self.last[key] for key in ours) - min(begins)
+        begins = min(self.first[key] for key in ours)
+        if good_seconds:
+            # What fails now and then before it turns bad is no part of the fault.
+            later = [at for of, at in self.failures if of in (version, NOBODY) and at >= begins + good_seconds]
+            if not later:
+                return None
+            begins = min(later)
+        return max(self.last[key] for key in ours) - begins
+
+    def odd(self, stable: str) -> list[list[Any]]:
+        """By second since the first request: everything but stable's good answers."""
+        begins = int(min(self.first.values(), default=0.0))
+        return [
+            [second - begins, version, status, count]
+            for second, version, status, count in self.by_second
+            if version != stable or status != "200"
+        ]
 
 
 def parse(raw: Mapping[str, Any]) -> Seen:
@@ -78,6 +96,7 @@ def parse(raw: Mapping[str, Any]) -> Seen:
         by_second=tuple((second, version, status, count) for second, version, status, count in raw["answers"]),
         first={(version, failed): at for version, failed, at in raw["first"]},
         last={(version, failed): at for version, failed, at in raw["last"]},
+        failures=tuple((version, at) for version, at in raw["failures"]),
         unsent=raw["unsent"],
         late_seconds=raw["late_seconds"],
         cpu_seconds=raw["cpu_seconds"],

@@ -23,6 +23,7 @@ import aiohttp
 
 MOST_AT_ONCE = 400
 """What would be more is counted as unsent: a load that grows with its own delays measures itself."""
+MOST_FAILURES = 20_000
 REQUEST_SECONDS = 10.0
 NOBODY = ""
 """The version of an answer that no instance gave."""
@@ -35,6 +36,7 @@ class Users:
     Args:
         answers: by second (on the system's monotonic clock), version, and status or what happened instead
         first, last: times of answers by version and whether they failed
+        failures: version and time of each failed request, up to `MOST_FAILURES`
         unsent: requests that found too many others under way
         late: the longest that a request left after its time, seconds
     """
@@ -42,6 +44,7 @@ class Users:
     answers: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     first: dict[tuple[str, bool], float] = field(default_factory=dict)
     last: dict[tuple[str, bool], float] = field(default_factory=dict)
+    failures: list[tuple[str, float]] = field(default_factory=list)
     unsent: int = 0
     late: float = 0.0
 
@@ -49,6 +52,8 @@ class Users:
         """One request's end; a failure is dated by its start, as that is when it was routed."""
         failed = not "200" <= status < "500"
         self.answers[int(sent), version, status] += 1
+        if failed and len(self.failures) < MOST_FAILURES:
+            self.failures.append((version, sent))
         self.first.setdefault((version, failed), sent)
         self.first[version, failed] = min(sent, self.first[version, failed])
         self.last[version, failed] = max(sent, self.last.get((version, failed), 0.0))
@@ -59,6 +64,7 @@ class Users:
             "answers": [[*key, count] for key, count in sorted(self.answers.items())],
             "first": [[*key, at] for key, at in self.first.items()],
             "last": [[*key, at] for key, at in self.last.items()],
+            "failures": [[version, round(at, 4)] for version, at in self.failures],
             "unsent": self.unsent,
             "late_seconds": round(self.late, 4),
             "cpu_seconds": round(spent.ru_utime + spent.ru_stime, 3),

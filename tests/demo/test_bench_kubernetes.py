@@ -51,7 +51,8 @@ def test_failed_is_what_clients_saw_failing() -> None:
 
 def test_seconds_go_from_the_version_s_first_request_to_its_last_or_nobody_s() -> None:
     assert seen(*SOME).seconds("v2") == 3.0
-    assert seen(*SOME).seconds("v2", since_failure=True) == 1.5
+    assert seen(*SOME, ("v2", "500", 1.2)).seconds("v2", good_seconds=1.0) == 1.5
+    assert seen(*SOME).seconds("v2", good_seconds=2.5) is None
     assert seen(("", "503", 1.0), ("", "503", 1.5)).seconds("v2-dead") == 0.5
     assert seen(("v1.0", "200", 1.0)).seconds("v2") is None
 
@@ -62,7 +63,7 @@ def a_run(
     played = play or Play(scenario, 1)
     ended = {"good": "promoted", "steady": "steady"}.get(played.scenario, "rolled back")
     told = {"reason": {"weight": 100}, "seconds": {"verdict_to_stable": 0.1}} if played.tool == SERINUS else {}
-    made = run_of("row", played, "v2", seen(("v2", "500", 0.0)), ended, told)
+    made = run_of("row", played, ("v1.0", "v2"), seen(("v2", "500", 0.0)), ended, told)
     return replace(made, failed=failed, seconds=seconds, **more)
 
 
