@@ -82,13 +82,17 @@ class PrefectServer:
     def get(self, path: str) -> Any:
         return self._answer(httpx.get(f"{self.api}{path}", timeout=20, trust_env=False))
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def post(self, path: str, body: dict[str, Any] | list[Any] | None = None) -> Any:
         """The answer; SQLite's 503 is asked again, as every client of it must."""
         for _ in range(5):
             answer = httpx.post(f"{self.api}{path}", json=body or {}, timeout=20, trust_env=False)
             if answer.status_code != 503:
                 break
         return self._answer(answer)
+
+    def delete(self, path: str) -> None:
+        answer = httpx.delete(f"{self.api}{path}", timeout=20, trust_env=False)
+        assert answer.is_success, f"{answer.request.url}: {answer.status_code} {answer.text[:500]}"
 
     def run(self, run: Any) -> dict[str, Any]:
         found: dict[str, Any] = self.get(f"/flow_runs/{run}")
