@@ -41,6 +41,7 @@ class Watch:
         """Begin, in the background; nothing where it has begun."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._keep())
+            self._task.add_done_callback(self._ended)
 
     def tell(self, told: Callable[[], None]) -> None:
         """Call this at each change, and where the watch has died or lives again."""
@@ -74,13 +75,21 @@ class Watch:
                 pause = FIRST_PAUSE_SECONDS
                 while True:
                     version = await self._follow(version)
+                    await asyncio.sleep(FIRST_PAUSE_SECONDS)  # it may be a server that ends each at once
             except Gone:
                 log.info("%s: listed anew", self._selection)
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
             except PlatformError as cause:
                 log.warning("not watched, read instead: %s", cause)
                 self._lives(False)
                 await asyncio.sleep(REFUSED_PAUSE_SECONDS if isinstance(cause, Refused) else pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever ended it, it no longer knows how things are."""
+        self._lives(False)
+        if not task.cancelled():
+            log.error("%s: not watched any more, read instead", self._selection, exc_info=task.exception())
 
     async def _list(self) -> str:
         version, found = await self._kube.listed(self._selection)

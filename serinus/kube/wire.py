@@ -73,6 +73,10 @@ class Wire:
         timeout = aiohttp.ClientTimeout(total=None, connect=self._seconds, sock_read=QUIET_SECONDS)
         with self._reaching(doing):
             answer = await self._send("GET", path, query, timeout)
+            if answer.status == 401 and self._credentials is not None:
+                answer.response.close()
+                await self._renew(doing)
+                answer = await self._send("GET", path, query, timeout)
             async with answer.response:
                 if answer.status >= 300:
                     raise refusal(doing, answer.status, await answer.read())

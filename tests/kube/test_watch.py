@@ -94,6 +94,22 @@ async def test_what_is_looked_at_again_is_watched_and_asked_for_no_more(
     await seen.aclose()
 
 
+async def test_an_object_of_any_size_is_seen_when_it_changes(space: Access, spied: tuple[Kube, list[str]]) -> None:
+    kube, _ = spied
+    watch = Watch(kube, Selection(CONFIG_MAP, "it"))
+    await alive(watch)
+    body = {"metadata": {"name": "it"}, "data": {"k": "x" * 900_000}}
+    written = await kube.create(CONFIG_MAP, body)
+
+    async def shown() -> bool:
+        return watch.alive and watch.find("it") == written
+
+    await until(shown)
+    written = await kube.patch(CONFIG_MAP, "it", [put(pointer("data", "k"), "y" * 900_000)])
+    await until(shown)
+    await watch.aclose()
+
+
 async def alive(*watches: Watch) -> None:
     for watch in watches:
         watch.start()
