@@ -4,7 +4,7 @@ BIN := .venv/bin
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pythons check bench bench-kubernetes clean
+.PHONY: help setup demo demo-kubernetes test pythons check bench bench-kubernetes clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ setup: ## Make .venv what uv.lock says (the others do it first)
 
 demo: setup ## Release a good version and take back a bad one, on real traffic
 	@$(BIN)/serinus demo good errors
+
+demo-kubernetes: setup ## The same on a real Kubernetes, without containers; builds it once, in minutes
+	@$(BIN)/serinus demo --kubernetes good errors
 
 test: setup ## The fast tests, then those on real servers and a real Kubernetes; TEST_ARGS goes to pytest
 	@.ci/tests $(TEST_ARGS)

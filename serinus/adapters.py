@@ -51,7 +51,8 @@ async def platform(
         from serinus.ledgers.told import ToldLedger
 
         options = target.workload_options
-        kube = await connect(context=options.get("context", ""), namespace=options["namespace"])
+        context, namespace = options.get("context", ""), options["namespace"]
+        kube = await connect(options.get("kubeconfig", ""), context=context, namespace=namespace)
         stack.push_async_callback(kube.aclose)
         router, workload, ledger, wake = _on_kubernetes(stack, kube, service, target)
         telling = Telling(kube, options["deployment"])

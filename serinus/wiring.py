@@ -164,7 +164,7 @@ async def open_ports(
         target: where it is, for a guard that knows by its record
 
     Raises:
-        PreflightError: a release is planned, and no local platform runs in this folder
+        PreflightError: a release is planned, and what runs in this folder has no such services
         Refused: no cluster is known here
     """
     target = plan.target if plan else target or target_of(service, folders)
@@ -174,6 +174,9 @@ async def open_ports(
         if plan and not url:
             finding = Finding(f"no local platform runs in {folders.state}", service, "start it: serinus local up")
             raise PreflightError((finding,))
+        if plan and target.workload != KUBERNETES and platform and platform.kubernetes:
+            found = f"the platform in {folders.state} is a Kubernetes, and this policy says workload: {target.workload}"
+            raise PreflightError((Finding(found, service, f"add --policy {platform.kubernetes.policy}"),))
         metrics: Metrics = await stack.enter_async_context(adapters.figures(service, url, target, plan))
         router, workload, ledger, wake = await adapters.platform(stack, service, folders, target)
         notifier = await adapters.notifier(stack, target.notify) if plan else adapters.AsPlanned(ledger)

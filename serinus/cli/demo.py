@@ -10,7 +10,7 @@ import typer
 
 from serinus.cli.exit_code import Code
 from serinus.cli.failure import Usage
-from serinus.cli.scenario import SCENARIOS, Scenario
+from serinus.cli.scenario import SCENARIOS, Meanwhile, Scenario
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, verb
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from serinus.settings import Folders
 
 SHOP = "shop:v1.0"
+RATE, KUBERNETES_RATE = 200.0, 50.0
 WIDE = 100
 """Columns of a terminal from which on the reasons have a column of their own."""
 NAMES = ", ".join(SCENARIOS)
@@ -37,7 +38,12 @@ async def demo(
         Path | None, typer.Option("--state", metavar="DIR", help="The demo's folder [.serinus/demo].")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the platform running.")] = False,
-    rate: Annotated[float, typer.Option("--rate", help="Users' requests a second.")] = 200.0,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="Users' requests a second [200; on Kubernetes 50].")
+    ] = None,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="On a Kubernetes of this machine's own, which is built once.")
+    ] = False,
     as_json: Json = False,
 ) -> Code:
     """Release a good version and take back a bad one, on real traffic on this machine."""
@@ -48,13 +54,14 @@ async def demo(
     out = Terminal(as_json)
     if listed:
         return _list(out)
-    chosen = _chosen(scenarios or ["good", "errors"])
+    chosen = _chosen(scenarios or ["good", "errors"], kubernetes)
+    rate = rate or (KUBERNETES_RATE if kubernetes else RATE)
     if not 1 <= rate <= 5_000:
         raise Usage(f"--rate is 1 to 5000 requests a second, not {rate:g}.")
     folders = Folders.at(state or Folders.resolve().state / "demo")
     played: list[Played] = []
-    out.say("A platform on this machine: Envoy, Prometheus, Prefect, and a shop of two instances.", "bold")
-    async with stage(folders, ("--service", SHOP), lambda line: out.say(f"  {line}", "dim"), keep) as there:
+    options = await _platform(out, folders, kubernetes)
+    async with stage(folders, options, lambda line: out.say(f"  {line}", "dim"), keep) as there:
         there.rate = rate
         for scenario in chosen:
             out.say(f"\n{scenario.name}: {scenario.about}", "bold")
@@ -69,6 +76,19 @@ async def demo(
     return Code.DONE if all(one.as_it_should for one in played) else Code.UNEXPECTED
 
 
+async def _platform(out: Terminal, folders: Folders, kubernetes: bool) -> tuple[str, ...]:
+    """What is started, said; and built, where it has to be. Returns the options of `serinus local up`."""
+    if not kubernetes:
+        out.say("A platform on this machine: Envoy, Prometheus, Prefect, and a shop of two instances.", "bold")
+        return "--service", SHOP
+    from serinus.cli.on_kubernetes import prepared
+
+    out.say("A Kubernetes on this machine, without containers: its control plane, Contour, Envoy, Prometheus;", "bold")
+    out.say("beside it Prefect, and on it a shop: a Deployment of two pods, a Service, an HTTPProxy.", "bold")
+    await prepared(folders, lambda line: out.say(f"  {line}", "dim"))
+    return ("--kubernetes",)
+
+
 def _list(out: Terminal) -> Code:
     for scenario in SCENARIOS.values():
         out.say(f"{scenario.name:<14} {scenario.about}: {scenario.outcome}")
@@ -76,11 +96,16 @@ def _list(out: Terminal) -> Code:
     return Code.DONE
 
 
-def _chosen(names: Sequence[str]) -> list[Scenario]:
+def _chosen(names: Sequence[str], kubernetes: bool) -> list[Scenario]:
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         raise Usage(f"There is no scenario {', '.join(unknown)}; there are {NAMES}.")
-    return [SCENARIOS[name] for name in names]
+    chosen = [SCENARIOS[name] for name in names]
+    if kubernetes and (broken := [one.name for one in chosen if one.meanwhile is Meanwhile.INCIDENT]):
+        raise Usage(
+            f"{broken[0]} breaks both versions by hand, which the plain platform alone can: leave --kubernetes out."
+        )
+    return chosen
 
 
 def _said(out: Terminal, played: Played) -> None:

@@ -19,6 +19,7 @@ from serinus.local import kubernetes
 from serinus.local.child import Command, tied
 from serinus.local.cluster import namespace
 from serinus.local.cluster.programs import CONTOUR, KUBERNETES
+from serinus.local.cluster.up import fits
 from serinus.local.platform import OnKubernetes, Platform, read_platform
 from serinus.local.programs import cache
 from serinus.settings import Folders
@@ -49,12 +50,12 @@ async def foreground(out: Terminal, folders: Folders, ports: kubernetes.Ports) -
         return Command("guard", words, log, environment(folders, known))
 
     def said(say: Callable[[str], None]) -> Callable[[str], None]:
-        """What is said, and once it is ready, what a person can do."""
+        """What is said, and once it is ready, what a person can do; a log needs only to know who tells."""
 
         def one(text: str) -> None:
             say(text)
             if text.startswith("ready: ") and (platform := read_platform(folders)):
-                for line in lines(platform):
+                for line in lines(platform) if out.live else ("`serinus local status` says how to reach it",):
                     out.say(line)
 
         return one
@@ -72,6 +73,7 @@ async def prepared(folders: Folders, say: Callable[[str], None]) -> None:
         raise Refused(f"a platform already runs in {folders.state} (pid {running.pid}): `serinus local down` ends it")
     if reason := await asyncio.to_thread(namespace.why_not):
         raise Refused(reason)
+    fits(kubernetes.home_of(folders))
     if KUBERNETES.home.exists() and CONTOUR.home.exists():
         return
     say(BUILDING.format(folder=cache() / "cluster"))

@@ -7,31 +7,32 @@ The release is a child process, as it is for everybody who types it; platform an
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from serinus.cli.engine import Engine
 from serinus.cli.follow import moments
 from serinus.cli.glance import Glance
 from serinus.cli.launch import launched, stopped
 from serinus.cli.scenario import Meanwhile, Scenario, version_for
+from serinus.cli.tally import tallied
 from serinus.errors import PlatformError, Unavailable
 from serinus.local.child import tail, tied
 from serinus.local.fault import ALL, NONE, Fault, faults_file, write_fault
-from serinus.local.platform import Platform, read_platform
-from serinus.local.traffic import Sent, counts, sending
+from serinus.local.platform import OnKubernetes, Platform, read_platform
+from serinus.local.traffic import Sent, sending
 from serinus.moves.summary import summary
 from serinus.ports import Ports
+from serinus.release.plan import Target
 from serinus.release.record import Record, State
 from serinus.release.weight import NOTHING
 from serinus.settings import Folders
-from serinus.wiring import open_ports
+from serinus.wiring import evidence_of, open_ports
 
 INCIDENT = Fault(error_rate=0.2)
 INCIDENT_SECONDS = 6.0
@@ -76,49 +77,6 @@ class Played:
         }
 
 
-class Engine:
-    """`serinus release` as a child process."""
-
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self.process = process
-        self.log = log
-        self.rss_bytes = 0
-
-    @classmethod
-    async def start(cls, words: Sequence[str], state: Path, log: Path) -> Engine:
-        with log.open("wb") as file:
-            process = await asyncio.create_subprocess_exec(
-                *tied((sys.executable, "-m", "serinus.cli", "release", *words, "--json")),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=file,
-                start_new_session=True,
-                env={**os.environ, "SERINUS_STATE": str(state)},
-                limit=2**20,
-            )
-        return cls(process, log)
-
-    def measure(self) -> None:
-        """Its memory's highest so far."""
-        with suppress(OSError, StopIteration):
-            lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-            self.rss_bytes = 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-
-    async def result(self) -> dict[str, Any]:
-        """The last line that it said, once it has ended; empty where it was killed before."""
-        assert self.process.stdout is not None
-        last = b""
-        async for line in self.process.stdout:
-            self.measure()
-            last = line
-        await self.process.wait()
-        with suppress(ValueError):
-            said = json.loads(last)
-            if isinstance(said, dict) and "outcome" in said:
-                return said
-        return {}
-
-
 @dataclass(slots=True)
 class Stage:
     """A platform that runs, and its one service.
@@ -143,23 +101,21 @@ class Stage:
     async def play(self, scenario: Scenario) -> Played:
         """One release, from its start to its end."""
         last = await self._record()
-        before = await counts(self.platform.envoy_admin, self.service)
         version = version_for(scenario, (await self.ports.workload.stable()).version)
         self.now = None
-        async with AsyncExitStack() as stack:
+        async with tallied(self.platform, self.service) as tally, AsyncExitStack() as stack:
             load = None
             if scenario.meanwhile is not Meanwhile.SILENCE:
-                load = await stack.enter_async_context(sending(self.platform.traffic[self.service], self.rate))
+                url, host = self.platform.traffic[self.service], known.host if (known := self._kubernetes) else ""
+                load = await stack.enter_async_context(sending(url, self.rate, host))
             engine = await self._engine(version)
             stack.push_async_callback(stopped, engine.process)
             said, killed_seconds = await self._watched(scenario, engine, last.release if last else "")
-        after = await counts(self.platform.envoy_admin, self.service)
-        came = {arm: after[arm].since(before[arm]) for arm in after}
         return Played(
             scenario=scenario,
             summary=said,
-            completed={arm: served.completed for arm, served in came.items()},
-            failed={arm: served.failed for arm, served in came.items()},
+            completed={arm: served.completed for arm, served in tally.came.items()},
+            failed={arm: served.failed for arm, served in tally.came.items()},
             users=load.result() if load else None,
             seconds_to_stable=seconds_to_stable(said) if killed_seconds is None else killed_seconds,
             rss_bytes=engine.rss_bytes,
@@ -167,9 +123,18 @@ class Stage:
         )
 
     async def _engine(self, version: str) -> Engine:
-        policy = ("--policy", str(self.policy)) if self.policy else ()
+        known = self._kubernetes
+        chosen = self.policy or (known.policy if known else None)
+        policy = ("--policy", str(chosen)) if chosen else ()
         words = (self.service, version, *policy, "--api", self.platform.prefect_api)
-        return await Engine.start(words, self.folders.state, self.folders.state / "logs" / "release.log")
+        environment = {**os.environ, "SERINUS_STATE": str(self.folders.state)}
+        if known:
+            environment["KUBECONFIG"] = known.kubeconfig
+        return await Engine.start(words, environment, self.folders.state / "logs" / "release.log")
+
+    @property
+    def _kubernetes(self) -> OnKubernetes | None:
+        return self.platform.kubernetes
 
     async def _watched(self, scenario: Scenario, engine: Engine, last: str) -> tuple[dict[str, Any], float | None]:
         """The release's summary; and where the engine was killed, how long after that weight 0 was served."""
@@ -189,7 +154,8 @@ class Stage:
             for task in (following, meanwhile):
                 task.cancel()
             await asyncio.wait({following, meanwhile})
-            write_fault(self._faults, ALL, NONE)
+            if scenario.meanwhile is Meanwhile.INCIDENT:
+                write_fault(self._faults, ALL, NONE)
 
     async def _follow(self, last: str) -> None:
         async for moment in moments(self.ports, lambda record: record.release != last):
@@ -202,7 +168,7 @@ class Stage:
         record = await self._record()
         if record is None or record.release == last:
             return {"outcome": "refused", "service": self.service}
-        return summary(record, str(self.folders.evidence / f"{record.release}.log"))
+        return summary(record, evidence_of(record.plan.target, self.folders, record.release))
 
     async def _record(self) -> Record | None:
         kept = await self.ports.ledger.read()
@@ -257,6 +223,18 @@ def seconds_to_stable(said: dict[str, Any]) -> float | None:
     return float(weights[-1][0])
 
 
+def _target(platform: Platform) -> Target | None:
+    """Where the service is on Kubernetes, as its policy says, by the platform's own kubeconfig; None: on the local platform."""
+    known = platform.kubernetes
+    if known is None:
+        return None
+    from serinus.policy.load import read
+    from serinus.policy.platform import target
+
+    named = target(read(Path(known.policy)).content)
+    return replace(named, workload_options={**named.workload_options, "kubeconfig": known.kubeconfig})
+
+
 @asynccontextmanager
 async def stage(
     folders: Folders, options: Sequence[str], say: Callable[[str], None], keep: bool = False
@@ -269,7 +247,7 @@ async def stage(
     """
     platform, process = await launched(folders, options, list if keep else tied, say)
     try:
-        async with open_ports("shop", folders) as ports:
+        async with open_ports("shop", folders, target=_target(platform)) as ports:
             yield Stage(folders, platform, ports)
     finally:
         if not keep:

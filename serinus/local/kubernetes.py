@@ -88,6 +88,11 @@ async def up(folders: Folders, ports: Ports, guard: Guard, say: Say) -> None:
                 platform_file(folders).unlink(missing_ok=True)
 
 
+def home_of(folders: Folders) -> Path:
+    """Where the cluster's own files lie."""
+    return folders.state / "cluster"
+
+
 @contextmanager
 def _block() -> Iterator[Block]:
     block = claim_block()
@@ -101,7 +106,7 @@ async def _assemble(folders: Folders, ports: Ports, guard: Guard, block: Block, 
     """Ports chosen, nothing started yet."""
     me = identity_of(os.getpid())
     assert me is not None
-    logs, home = folders.state / "logs", folders.state / "cluster"
+    logs, home = folders.state / "logs", home_of(folders)
     logs.mkdir(exist_ok=True)
     (home / FILE).unlink(missing_ok=True)
     prefect = port_of(block, ports.prefect, "the Prefect server")

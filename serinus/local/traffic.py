@@ -173,20 +173,31 @@ def _rows(text: str) -> list[re.Match[str]]:
 
 
 async def counts(admin_url: str, service: str, client: httpx.AsyncClient | None = None) -> dict[str, Served]:
-    """By arm, since Envoy's start: subtract two of them.
+    """By arm of a service of the local platform, since Envoy's start: subtract two of them.
 
     Raises:
         Unavailable: Envoy does not answer
     """
-    if client is None:
-        async with httpx.AsyncClient(trust_env=False, verify=False) as own:
-            return await counts(admin_url, service, own)
-    figures = rf"^cluster\.{re.escape(service)}-(stable|canary)\.upstream_rq_(completed|5xx)$"
+    clusters = {arm: f"{service}-{arm}" for arm in ARMS}
+    if client is not None:
+        return await counted(admin_url, clusters, client)
+    async with httpx.AsyncClient(trust_env=False, verify=False) as own:
+        return await counted(admin_url, clusters, own)
+
+
+async def counted(admin_url: str, clusters: Mapping[str, str], client: httpx.AsyncClient) -> dict[str, Served]:
+    """By the same keys as Envoy's clusters, since each was made; nothing of one that is not there.
+
+    Raises:
+        Unavailable: Envoy does not answer
+    """
+    names = "|".join(re.escape(cluster) for cluster in clusters.values())
+    figures = rf"^cluster\.({names})\.upstream_rq_(completed|5xx)$"
     lines = (await Admin(client, admin_url).text("/stats", filter=figures)).splitlines()
     values = {name.removeprefix("cluster."): int(value) for name, _, value in (line.partition(": ") for line in lines)}
 
-    def figure(arm: str, name: str) -> int:
+    def figure(cluster: str, name: str) -> int:
         # Envoy has no counter of errors before the first.
-        return values.get(f"{service}-{arm}.upstream_rq_{name}", 0)
+        return values.get(f"{cluster}.upstream_rq_{name}", 0)
 
-    return {arm: Served(figure(arm, "completed"), figure(arm, "5xx")) for arm in ARMS}
+    return {key: Served(figure(name, "completed"), figure(name, "5xx")) for key, name in clusters.items()}

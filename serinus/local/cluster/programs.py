@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -132,6 +133,9 @@ def build(sets: Sequence[ToolSet], say: Say) -> None:
         missing = [one for one in sets if not one.home.exists()]
         if not missing:
             return
+        for name in ("go", *SETS):
+            for left in home.glob(f".{name}-*"):  # of a build that was killed
+                shutil.rmtree(left, ignore_errors=True)
         say("fetching Go from the package index, for this build alone")
         with toolchain.go(home) as go:
             for one in missing:

