@@ -56,6 +56,26 @@ def test_what_is_built_is_not_built_again(empty_cache: Path) -> None:
     assert said == []
 
 
+def test_outside_of_a_clone_nothing_is_built_and_one_sentence_says_where(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "ENVIRONMENT", tmp_path / "site-packages" / ".ci" / "environment.py")
+    with pytest.raises(Refused, match="in a clone of the repository alone"):
+        programs.build([SETS["contour"]], lambda line: None)
+    assert [path.name for path in empty_cache.iterdir()] == ["build.lock"]
+
+
+def test_what_a_killed_build_left_goes_with_the_next_one(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".go-abc", ".kubernetes-abc", ".store-abc"):
+        (empty_cache / name / "deep").mkdir(parents=True)
+    monkeypatch.setattr(toolchain, "ENVIRONMENT", tmp_path / "nowhere")
+    with pytest.raises(Refused):
+        programs.build([SETS["contour"]], lambda line: None)
+    assert sorted(path.name for path in empty_cache.iterdir()) == [".store-abc", "build.lock"]
+
+
 @pytest.mark.parametrize("name", sorted(SETS))
 def test_every_tool_set_pins_what_it_builds(name: str) -> None:
     text = (TOOLS / name / "go.mod").read_text()

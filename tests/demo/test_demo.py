@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from serinus.local.catalogue import CATALOGUE
 from serinus.local.child import registered
 from serinus.local.platform import read_platform
 from serinus.settings import Folders
+from tests.cluster.fixtures import new_folder
 
 DEMO = (sys.executable, "-m", "serinus.cli", "demo")
 
@@ -56,6 +58,31 @@ def test_a_bad_version_and_a_killed_engine(tmp_path: Path) -> None:
     folders = Folders.at(tmp_path)
     assert read_platform(folders) is None
     assert not any(child.alive for child in registered(tmp_path / "processes.json"))
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(300)
+def test_a_bad_version_on_kubernetes() -> None:
+    state = new_folder()  # pytest's own has a path that is too long for sockets
+    words = (*DEMO, "--kubernetes", "errors", "--state", str(state), "--json")
+    played = subprocess.run(words, capture_output=True, text=True, timeout=290, check=False)
+    assert played.returncode == 0, played.stderr + played.stdout[-2000:]
+    told = json.loads((state / "summary.json").read_text())["errors"]
+    assert told["outcome"] == "rolled back"
+    assert told["user_requests"]["canary"] == told["requests"]["canary"]
+    assert told["failed_user_requests"]["canary"] == told["requests"]["failed_on_canary"]
+    assert 0 < told["failed_user_requests"]["canary"] < 40
+    assert told["failed_user_requests"]["stable"] == 0
+    assert Path(told["evidence"]).is_file()
+    assert read_platform(Folders.at(state)) is None
+    assert not any(child.alive for child in registered(state / "processes.json"))
+    shutil.rmtree(state)
+
+
+def test_a_scenario_that_breaks_things_by_hand_is_refused_on_kubernetes() -> None:
+    words = (*DEMO, "--kubernetes", "incident")
+    played = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (played.returncode, "the plain platform alone can" in played.stderr) == (2, True), played.stderr
 
 
 @pytest.mark.real
