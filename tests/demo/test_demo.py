@@ -69,8 +69,9 @@ def test_a_bad_version_on_kubernetes() -> None:
     assert played.returncode == 0, played.stderr + played.stdout[-2000:]
     told = json.loads((state / "summary.json").read_text())["errors"]
     assert told["outcome"] == "rolled back"
-    assert told["user_requests"]["canary"] == told["requests"]["canary"]
-    assert told["failed_user_requests"]["canary"] == told["requests"]["failed_on_canary"]
+    # The release itself counts to its last scrape; those that were under way then are Envoy's alone.
+    assert 0 <= told["user_requests"]["canary"] - told["requests"]["canary"] < 20
+    assert 0 <= told["failed_user_requests"]["canary"] - told["requests"]["failed_on_canary"] < 20
     assert 0 < told["failed_user_requests"]["canary"] < 40
     assert told["failed_user_requests"]["stable"] == 0
     assert Path(told["evidence"]).is_file()
