@@ -71,12 +71,12 @@ async def measure(minutes: float, folder: Path) -> Counted:
                 release = await _a_minute(_release(there, policy(there.prometheus, minutes), folder))
             sent = await users.stop()
         calls = tuple(audit.calls(there.cluster.log(audit.LOG), ACCOUNT, NAMESPACE))
-        record, checks = await _recorded(there, minutes, folder)
+        record, checked = await _recorded(there, minutes, folder)
         ours = {key: count for key, count in puts.bytes.items() if f"/{NAMESPACE}/" in key}
         times = {key: puts.puts[key] for key in ours}
         why = record.outcome.why if record.outcome else ""
         seconds = (calls[-1].began - calls[0].began).total_seconds()
-        return Counted(str(record.state), why, seconds, checks, calls, ours, times, idle, release, sent)
+        return Counted(str(record.state), why, seconds, checked, calls, ours, times, idle, release, sent)
 
 
 async def _is_counted(there: Ground) -> None:
@@ -105,15 +105,15 @@ async def _a_minute(something: Any) -> dict[str, float]:
     return {name: (after[name] - before[name]) / minutes for name in after}
 
 
-async def _recorded(there: Ground, minutes: float, folder: Path) -> tuple[Record, int]:
-    """The record at its end, and how many checks its evidence holds."""
+async def _recorded(there: Ground, minutes: float, folder: Path) -> tuple[Record, tuple[datetime, ...]]:
+    """The record at its end, and when each check of its evidence was."""
     target = plan_of(SERVICE, VERSION, policy(there.prometheus, minutes)).target
     async with open_to_ask(SERVICE, Folders.at(folder / "state"), target) as ports:
         kept = await ports.ledger.read()
         assert kept is not None
         assert isinstance(kept.record, Record)
         lines = [parse(line) for line in await ports.ledger.lines(kept.record.release)]
-        return kept.record, sum(line.kind == "check" for line in lines)
+        return kept.record, tuple(datetime.fromisoformat(line.at) for line in lines if line.kind == "check")
 
 
 def say(text: str) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from bench.cluster import NAMESPACE, SERVICE
@@ -18,6 +19,8 @@ from serinus.local.traffic import Sent
 
 HOUR = 60.0
 CALLS_A_CHECK, CALLS_AN_HOUR, BYTES_AN_HOUR = 4, 2_000, 10_000_000
+LONGEST_PAUSE = 18.0
+"""Seconds between two checks, an interval apart, with nothing else between them."""
 RECORD = f"serinus-{SERVICE}"
 
 
@@ -29,7 +32,7 @@ class Counted:
         ended: its outcome
         why: of the outcome
         seconds: from its first call to its last
-        checks: that it made
+        checked: when a check ended, by the clock of who made it
         calls: of its service account
         bytes, puts: of etcd in its namespace, by key, whoever wrote them
         idle, release: etcd's own counters of the whole server, a minute
@@ -39,13 +42,24 @@ class Counted:
     ended: str
     why: str
     seconds: float
-    checks: int
+    checked: tuple[datetime, ...]
     calls: tuple[Call, ...]
     bytes: Mapping[str, int]
     puts: Mapping[str, int]
     idle: Mapping[str, float]
     release: Mapping[str, float]
     users: Sent
+
+    @property
+    def checks(self) -> int:
+        return len(self.checked)
+
+    @property
+    def between(self) -> list[int]:
+        """Calls from check to check, where nothing else was done meanwhile."""
+        spans = [(one, other) for one, other in pairwise(self.checked) if (other - one).total_seconds() < LONGEST_PAUSE]
+        asked = ([call for call in self.calls if one < call.began <= other] for one, other in spans)
+        return [len(calls) for calls in asked if not any(map(_moves, calls))]
 
     @property
     def before(self) -> tuple[Call, ...]:
@@ -58,6 +72,10 @@ def _begins(call: Call) -> bool:
     return call.verb == "create" and call.resource == "configmaps" and call.name in ("", RECORD)
 
 
+def _moves(call: Call) -> bool:
+    return call.verb in ("create", "patch", "delete") and call.resource != "configmaps"
+
+
 def measures(found: Counted) -> Iterator[Measure]:
     """The promises; those of an hour are judged by an hour."""
     hours = found.seconds / 3600
@@ -66,6 +84,8 @@ def measures(found: Counted) -> Iterator[Measure]:
     yield Measure("release", f"{found.ended}: {found.why}", "promoted", found.ended == "promoted")
     figure = f"{number / checks:.2f} ({number:,} calls, {found.checks} checks)"
     yield _measure("calls a check", figure, f"<= {CALLS_A_CHECK}", number / checks <= CALLS_A_CHECK, whole)
+    if quiet := found.between:
+        yield Measure("  while it only checks", f"{sum(quiet) / len(quiet):.2f} (from {min(quiet)} to {max(quiet)})")
     figure = f"{number / hours:,.0f} ({number:,} in {found.seconds / 60:.1f} min)"
     yield _measure("calls an hour", figure, f"<= {CALLS_AN_HOUR:,}", number / hours <= CALLS_AN_HOUR, whole)
     later = [call.resource for call in found.calls[len(found.before) :] if not call.selected and _many(call)]

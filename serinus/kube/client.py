@@ -19,8 +19,10 @@ from serinus.kube.names import SERINUS
 from serinus.kube.patch import Object, Operation
 from serinus.kube.wire import CALL_SECONDS, JSON_PATCH, Wire
 
-WATCH_SECONDS = 290
-"""The server ends a watch after so long, and it is asked for anew."""
+WATCH_SECONDS = 590
+"""The server ends a watch after so long, and it is asked for anew. Until then it may be silent: where nobody writes any object of the
+kind it sends no bookmark either."""
+LATE_SECONDS = 10.0
 PAGE = 500
 """Objects of one answer to a list."""
 
@@ -134,7 +136,8 @@ class Kube:
         doing = Doing("watch", selection.kind.resource, self.namespace, selection.name)
         asked = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
         query = [*selection.query, *asked.items(), ("timeoutSeconds", str(WATCH_SECONDS))]
-        async for line in self._wire.lines(doing, selection.kind.path(self.namespace), query):
+        late = WATCH_SECONDS + LATE_SECONDS
+        async for line in self._wire.lines(doing, selection.kind.path(self.namespace), query, late):
             yield _event(doing, line)
 
     async def create(self, kind: Kind, body: Object, *, dry_run: bool = False) -> Object:

@@ -6,6 +6,7 @@ What keeps an answer from coming is an error of ours; what is asked is `client`'
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,8 @@ from serinus.kube.patch import Object, Operation
 
 CALL_SECONDS = 3.0
 """No call is waited for any longer; a write past it is unknown, not undone."""
-QUIET_SECONDS = 90.0
-"""A watch says something each minute; one that does not is no longer heard."""
+PROBES = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""What the kernel does about a connection on which nothing comes; where it knows these."""
 CREDENTIAL_SECONDS = 10.0
 """How long a program that a kubeconfig names for its token may take."""
 JSON = "application/json"
@@ -64,24 +65,37 @@ class Wire:
             raise refusal(doing, code, said)
         return said
 
-    async def lines(self, doing: Doing, path: str, query: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
+    async def lines(
+        self, doing: Doing, path: str, query: Sequence[tuple[str, str]], seconds: float
+    ) -> AsyncIterator[bytes]:
         """An answer that goes on, line by line, until the server ends it.
 
+        Args:
+            seconds: in which the server ends it, had it nothing to say; a connection that is lost is noticed sooner
+
         Raises:
-            Unavailable: nothing was heard for a while
+            Unavailable: it has not
         """
-        timeout = aiohttp.ClientTimeout(total=None, connect=self._seconds, sock_read=QUIET_SECONDS)
-        with self._reaching(doing):
-            answer = await self._send("GET", path, query, timeout)
-            if answer.status == 401 and self._credentials is not None:
-                answer.response.close()
-                await self._renew(doing)
-                answer = await self._send("GET", path, query, timeout)
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=seconds)
+        answer = await self._begun(doing, path, query, timeout)
+        if answer.status == 401 and self._credentials is not None:
+            answer.response.close()
+            await self._renew(doing)
+            answer = await self._begun(doing, path, query, timeout)
+        with self._reaching(doing, seconds):
             async with answer.response:
                 if answer.status >= 300:
                     raise refusal(doing, answer.status, await answer.read())
+                _probed(answer.response)
                 async for line in answer.response.content:
                     yield line
+
+    async def _begun(
+        self, doing: Doing, path: str, query: Sequence[tuple[str, str]], timeout: aiohttp.ClientTimeout
+    ) -> Any:
+        with self._reaching(doing, self._seconds):
+            async with asyncio.timeout(self._seconds):
+                return await self._send("GET", path, query, timeout)
 
     async def _ask(
         self,
@@ -92,7 +106,7 @@ class Wire:
         body: Object | list[Operation] | None,
         content: str,
     ) -> tuple[int, bytes]:
-        with self._reaching(doing):
+        with self._reaching(doing, self._seconds):
             async with asyncio.timeout(self._seconds):
                 timeout = aiohttp.ClientTimeout(self._seconds)
                 answer = await self._send(method, path, query, timeout, body, content)
@@ -118,13 +132,13 @@ class Wire:
         return await self._api.call_api(*request, _request_timeout=timeout)
 
     @contextmanager
-    def _reaching(self, doing: Doing) -> Iterator[None]:
+    def _reaching(self, doing: Doing, seconds: float) -> Iterator[None]:
         """What keeps an answer from coming, as an error of ours."""
         where = self._api.configuration.host
         try:
             yield
         except TimeoutError as cause:
-            raise Unavailable(f"{doing}: the API server did not answer within {self._seconds:g} s") from cause
+            raise Unavailable(f"{doing}: the API server did not answer within {seconds:g} s") from cause
         except (ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError) as cause:
             raise Refused(f"{doing}: the certificate of {where} is not trusted: {cause}") from cause
         except (aiohttp.ClientError, OSError) as cause:
@@ -137,3 +151,15 @@ class Wire:
                 await self._credentials.load_and_set(self._api.configuration)
         except (TimeoutError, ConfigException, OSError) as cause:
             raise Refused(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause
+
+
+def _probed(answer: aiohttp.ClientResponse) -> None:
+    """A server with nothing to say is silent for minutes; whether it is still there its kernel tells ours, which costs it no call."""
+    transport = answer.connection and answer.connection.transport
+    found: Any = transport and transport.get_extra_info("socket")
+    if found is None:
+        return
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in PROBES.items():
+        if hasattr(socket, name):
+            found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

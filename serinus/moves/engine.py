@@ -190,8 +190,13 @@ class Engine:
         return self._record
 
     @property
+    def woken(self) -> bool:
+        """Somebody else may have written record or route since the last look, as far as can be known without one."""
+        return self._woken
+
+    @property
     def must_look(self) -> bool:
-        """Inbox or mark may have been written by others since the last look."""
+        """The mark may have been written by others since the last look, or that was long ago."""
         return self._woken or self.ports.clock.monotonic() - self._looked >= self.timing.look_seconds
 
     def looked(self) -> None:

@@ -46,11 +46,14 @@ async def tick(engine: Engine) -> Action | None:
 
 
 async def _record(engine: Engine) -> Action | None:
-    """Listen and beat; without an acknowledged beat for D others may take over, so this one lets go of the traffic first."""
+    """Beat and listen; without an acknowledged beat for D others may take over, so this one lets go of the traffic first.
+
+    A beat holds only for the record as it was seen, so it finds whatever was asked: where no watch has woken us none is read before it.
+    """
     try:
-        if engine.must_look:
-            await engine.listen()
         await engine.beat()
+        if engine.woken:
+            await engine.listen()
     except Unavailable as cause:
         silent = engine.silent_seconds
         log.warning("%s: the record cannot be written for %.1f s: %s", engine.release, silent, cause)

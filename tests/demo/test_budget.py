@@ -35,7 +35,8 @@ def an_hour(calls: int, checks: int = 240, size: int = 1_000_000, *more: Call) -
     keys = {"configmaps/bench/serinus-shop": size, "pods/bench/a": 10, "pods/bench/b": 20}
     puts = dict.fromkeys(keys, 3)
     sent = Sent(3600.0, {200: 100})
-    return Counted("promoted", "it is well", 3600.0, checks, made, keys, puts, COUNTERS, COUNTERS, sent)
+    checked = tuple(BEGAN + timedelta(seconds=1 + 15 * n) for n in range(checks))
+    return Counted("promoted", "it is well", 3600.0, checked, made, keys, puts, COUNTERS, COUNTERS, sent)
 
 
 def met(found: Counted) -> dict[str, bool | None]:
@@ -59,6 +60,12 @@ def test_each_promise_is_broken_by_itself(found: Counted, broken: set[str]) -> N
 
 def test_some_minutes_do_not_judge_an_hour() -> None:
     assert met(replace(an_hour(5000), seconds=300.0))["calls an hour"] is None
+
+
+def test_what_a_check_costs_is_told_where_nothing_else_was_done() -> None:
+    moved = a_call(20, resource="httpproxies.projectcontour.io")
+    assert set(an_hour(4 * 240 + 3, 240, 1, moved).between[:50]) <= {3, 4, 5}
+    assert len(an_hour(900).between) - len(an_hour(900, 240, 1, moved).between) == 1
 
 
 def test_calls_and_bytes_are_summed_by_what_they_are_of(tmp_path: Path) -> None:

@@ -45,14 +45,14 @@ async def released(world: FakeWorld, bell: Bell, soak: float = 600.0) -> Record:
     return engine.record
 
 
-async def test_where_nobody_writes_a_check_costs_two_writes_and_a_look() -> None:
+async def test_where_nobody_writes_a_check_costs_two_writes_and_one_look() -> None:
     world = a_world()
     record = await released(world, Bell(world.clock))
     assert record.state is State.PROMOTED
     asked, hours = Counter(call for _, call in world.calls), world.now / 3600
     checks = asked["metrics.read"]
     assert asked["ledger.write"] <= 2.2 * checks
-    assert asked["ledger.read"] + asked["router.read"] <= 2.4 * checks
+    assert asked["ledger.read"] + asked["router.read"] <= 1.4 * checks
     assert (asked["ledger.write"] + asked["ledger.read"] + asked["router.read"]) / hours < 1500
 
 
