@@ -55,7 +55,8 @@ async def demo(
     if listed:
         return _list(out)
     chosen = _chosen(scenarios or ["good", "errors"], kubernetes)
-    rate = rate or (KUBERNETES_RATE if kubernetes else RATE)
+    if rate is None:
+        rate = KUBERNETES_RATE if kubernetes else RATE
     if not 1 <= rate <= 5_000:
         raise Usage(f"--rate is 1 to 5000 requests a second, not {rate:g}.")
     folders = Folders.at(state or Folders.resolve().state / "demo")
