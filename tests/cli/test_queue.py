@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -177,9 +178,14 @@ async def test_watch_tells_the_last_one_where_nothing_is_queued(folders: Folders
 async def test_ctrl_c_before_anything_was_recorded_says_that_nothing_had_begun(
     folders: Folders, server: PrefectServer
 ) -> None:
-    release = await typed(folders, server, "release", "shop", "v2")
-    await line(release, "asking the Prefect server to begin shop v2")
-    release.press()
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)  # so that no run can be begun, and end, before the key is pressed
+    try:
+        release = await typed(folders, server, "release", "shop", "v2")
+        await line(release, "asking the Prefect server to begin shop v2")
+        release.press()
+    finally:
+        server.process.send_signal(signal.SIGCONT)
     answer = await release.answer()
     assert answer.code == 3, answer.err
     assert "nothing had begun" in answer.err
