@@ -36,8 +36,8 @@ from tests.workloads.test_rights import granted
 pytestmark = pytest.mark.cluster
 QUICK = Timing(ready_seconds=60.0)
 RATE = 60.0
-STABLE = CONTAINER | {"image": "ghcr.io/acme/shop:v1.0"}
-"""Without errors of its own: v1 has .05 %, so that of the requests of one test some may fail by themselves."""
+STABLE = CONTAINER | {"image": "ghcr.io/acme/shop:v1.0", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}
+"""Without errors of its own, of which v1 has .05 %; and a pod that is told to end answers until nobody has its address any more."""
 
 ROUTED: dict[str, Any] = {
     "contour": {"contour": {"proxy": "front"}},

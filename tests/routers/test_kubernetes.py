@@ -203,9 +203,9 @@ async def answered_by_canary(front: Front) -> bool:
 async def test_made_anew_it_is_another(front: Front) -> None:
     opened = await front.router.write(a_mark(5), await front.router.read())
     front.space.kubectl("delete", front.form.kind, "front")
-    for late in (front.router.read(), front.router.write(a_mark(10, seq=2), opened)):
-        with pytest.raises(Refused, match="not found"):
-            await late
+    assert (await front.router.read()).gone
+    with pytest.raises(Refused, match="not found"):
+        await front.router.write(a_mark(10, seq=2), opened)
     made = front.form.object(f"{front.space.namespace}.example")
     front.space.kubectl("create", "-f", "-", given=json.dumps(made))
     with pytest.raises(Conflict):
@@ -276,8 +276,10 @@ async def test_a_missing_right_is_named_and_nothing_is_touched(front: Front, all
     assert front.seen() == before
 
 
-async def test_a_kind_that_the_server_does_not_know_is_said(space: Access) -> None:
+async def test_an_object_that_is_not_there_gives_no_weight_and_is_named_before_a_release(space: Access) -> None:
     kube: Kube = await connect(str(space.kubeconfig), namespace=space.namespace)
+    router = FORMS["contour"].router(kube)
+    assert (await router.read()).gone
     with pytest.raises(Refused, match="front"):
-        await FORMS["contour"].router(kube).read()
+        await router.rehearse_close()
     await kube.aclose()
