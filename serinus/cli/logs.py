@@ -83,16 +83,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class InFolder:
-    """`Source` on this machine; needs no platform that runs."""
+    """`Source` on this machine; needs no platform that runs. What is named as a log and is no file is older than all that is."""
 
     folders: Folders
 
     async def logs(self) -> tuple[Log, ...]:
         def age(path: Path) -> float:
             try:
-                return path.lstat().st_mtime
+                of = path.stat()
             except OSError:
                 return 0.0
+            return of.st_mtime if stat.S_ISREG(of.st_mode) else 0.0
 
         found = self.folders.evidence.glob("*.log")
         return tuple(map(of_file, sorted(found, key=lambda path: (age(path), path.name))))

@@ -205,6 +205,7 @@ def test_an_odd_line_is_a_fault_and_no_bug(log: Path, words: tuple[str, ...], od
 
 @pytest.mark.parametrize("kind", ["directory", "loop", "pipe", "secret name"])
 def test_what_is_no_file_is_said_and_the_others_are_looked_at(log: Path, folders: Folders, kind: str) -> None:
+    os.utime(log, (1, 1))
     place = folders.evidence / "X.log"
     match kind:
         case "directory":
@@ -223,7 +224,7 @@ def test_what_is_no_file_is_said_and_the_others_are_looked_at(log: Path, folders
     every = RUN.invoke(app, ["evidence", "verify"])
     assert every.exit_code == 1
     assert "r1.log: 5 lines, whole" in every.stdout
-    assert RUN.invoke(app, ["evidence", "show"]).exit_code == 0
+    assert RUN.invoke(app, ["evidence", "show"]).exit_code == 0, "the newest is the newest file"
 
 
 def test_a_name_too_long_for_a_file_is_no_release(log: Path) -> None:
