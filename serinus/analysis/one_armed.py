@@ -37,9 +37,15 @@ def judge(gate: RateGate, sight: Sight, streak: Streak) -> tuple[list[Judgement]
 
 
 def _hard(gate: RateGate, abort: Bound, sight: Sight) -> Judgement | None:
+    """The window is over the limit, and it or its newest increment is so not by chance.
+
+    What turned bad a moment ago serves everyone: until the good requests before it have left the window, users wait.
+    """
     found = sample(sight.judged(sight.seen), abort.bad) or Sample()
     limit = effective(abort, sight)
-    if not beyond(found, limit, SURPRISING, sight):
+    newest = sample(sight.judged(sight.window[-1].both), abort.bad) if sight.window else None
+    sure = beyond(found, limit, SURPRISING, sight) or beyond(newest or Sample(), limit, SURPRISING, sight)
+    if found.rate <= limit or not sure:
         return None
     numbers = figures(gate, found, None, limit, tail=sight.tail(found, limit))
     return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate, abort, found, limit), numbers)

@@ -153,6 +153,24 @@ class TestFloor:
         assert self.seen(467, percent=None).why == "success_rate 53.3 % < 95 % (533 of 1000)"
         assert self.seen(30, percent=None).why.startswith("success_rate 97 % < 99 % (970 of 1000); nothing serves")
 
+    def turned(self, *errors: int) -> Verdict:
+        """Four seconds of 200 good requests, then one of each of these."""
+        service = Service().canary(200)
+        watch = watching(service, at(None, self.ONE))
+        for bad in (0, 0, 0, 0, *errors):
+            watch.sees(service.after(1).canary(200, bad).scraped())
+        return watch.verdicts[-1]
+
+    def test_what_turned_bad_a_moment_ago_is_not_excused_by_what_was_good_before(self) -> None:
+        found = self.turned(60)
+        assert (found.outcome, found.reason.why) == (Outcome.ABORT, "success_rate 94 % < 95 % (940 of 1000)")
+
+    def test_a_bad_second_that_leaves_the_window_within_its_limit_ends_nothing(self) -> None:
+        assert self.turned(50).outcome is not Outcome.ABORT
+
+    def test_nor_does_a_window_that_came_over_its_limit_little_by_little_and_by_chance(self) -> None:
+        assert self.turned(11, 10, 10, 11, 11).outcome is not Outcome.ABORT
+
     def test_beside_a_stable_that_suffers_too(self) -> None:
         service = Service().stable(1000)
         watch = watching(service, at(25, self.ONE))
