@@ -15,7 +15,7 @@ from kubernetes.aio.config import KUBE_CONFIG_DEFAULT_LOCATION, load_incluster_c
 from serinus.errors import Refused
 from serinus.kube.client import Kube
 from serinus.kube.names import SERINUS
-from serinus.kube.wire import CALL_SECONDS, CREDENTIAL_SECONDS
+from serinus.kube.wire import CALL_SECONDS, CREDENTIAL_SECONDS, as_go
 
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -37,7 +37,7 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
     if not in_pod and not _some_file(which):
         raise Refused(f"there is no kubeconfig at {which}, and this is no pod: say which cluster is meant")
     configuration = Configuration()
-    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.client_session_kwargs = {"trust_env": False, "middlewares": (as_go,)}
     credentials, here = None, ""
     try:
         if in_pod:

@@ -188,3 +188,18 @@ async def test_in_a_pod_the_pod_s_own_account_is_used(tmp_path: Path, monkeypatc
     with pytest.raises(Unavailable, match="no connection to http://127.0.0.1:7"):
         await named.get(CONFIG_MAP, "x")
     await named.aclose()
+
+
+async def test_a_body_is_written_as_go_writes_it(tmp_path: Path) -> None:
+    heard = list[str]()
+
+    def answer(request: str) -> tuple[int, bytes]:
+        heard.append(request.partition("\r\n\r\n")[2])
+        return 200, b"{}"
+
+    value = 'a <b> & \u00e9 \u2028 \\u003c "'
+    async with a_server(answer, tmp_path) as kube:
+        await kube.patch(CONFIG_MAP, "shop", [put("/data/x", value)])
+    [said] = heard
+    assert json.loads(said)[0]["value"] == value
+    assert "a \\u003cb\\u003e \\u0026 \u00e9 \\u2028" in said

@@ -23,6 +23,8 @@ from serinus.routers.gateway_api import gateway_api_router
 from tests.cluster.access import Access
 from tests.routers.running import answering
 
+ODD = "1 < 2 & 2 > 1"
+"""Go and Python write this in different JSON, and an API server compares bytes of it."""
 ADDRESSES = {"shop": "10.244.192.1", "shop-canary": "10.244.192.2"}
 PORT = 8080
 
@@ -140,7 +142,11 @@ def _endpoints(name: str) -> dict[str, Any]:
 
 def _proxy(host: str) -> dict[str, Any]:
     static = {"conditions": [{"prefix": "/static"}], "services": [{"name": "files", "port": 80}]}
-    ours = {"conditions": [{"prefix": "/"}], "services": [{"name": "shop", "port": 80}]}
+    policy = {"set": [{"name": "x-odd", "value": ODD}]}
+    ours = {
+        "conditions": [{"prefix": "/"}],
+        "services": [{"name": "shop", "port": 80, "requestHeadersPolicy": policy}],
+    }
     spec = {"virtualhost": {"fqdn": host}, "routes": [static, ours]}
     return {"apiVersion": "projectcontour.io/v1", "kind": "HTTPProxy", "metadata": {"name": "front"}, "spec": spec}
 
@@ -152,6 +158,8 @@ def _route(host: str) -> dict[str, Any]:
 
     parents = [{"name": "gw", "namespace": "default"}]
     rules = [rule("/static", "files"), rule("/", "shop")]
+    modifier = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-odd", "value": ODD}]}}
+    rules[1]["backendRefs"][0]["filters"] = [modifier]
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
