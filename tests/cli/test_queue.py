@@ -188,7 +188,8 @@ async def test_ctrl_c_before_anything_was_recorded_says_that_nothing_had_begun(
         server.process.send_signal(signal.SIGCONT)
     answer = await release.answer()
     assert answer.code == 3, answer.err
-    assert "nothing had begun" in answer.err
+    # Where the run is quicker than the key it has refused itself by then: there is no platform.
+    assert "nothing had begun" in answer.err or "before anything was touched" in answer.err
     assert await coming("shop") is None
 
 
