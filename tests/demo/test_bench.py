@@ -12,7 +12,7 @@ import pytest
 from bench.history import History, expected
 from bench.measure import Measure, measures
 from bench.play import Run
-from bench.result import table, write
+from bench.result import table, versions, write
 from bench.row import ALL, QUICK, ROWS, Row
 from bench.share import Share, shares
 from serinus.cli.stage import Played
@@ -152,3 +152,9 @@ def test_every_run_is_kept(tmp_path: Path) -> None:
     assert {"machine", "versions", "seeds", "measures", "runs", "start_up_seconds"} <= set(kept)
     assert kept["runs"][0]["failed_user_requests"]["canary"] == 5
     assert kept["machine"]["cpus"]
+
+
+def test_a_prometheus_that_is_not_here_has_no_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert versions()["prometheus"] == "?"
