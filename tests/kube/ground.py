@@ -107,6 +107,7 @@ class Shop:
         self.router: SplitRouter = FORMS[self.form].router(self.kube)
         self.ledger = KubernetesLedger(self.kube, "shop")
         self.processes: list[asyncio.subprocess.Process] = []
+        self.going: list[asyncio.Task[tuple[str, str]]] = []
 
     @property
     def front(self) -> dict[str, Any]:
@@ -158,6 +159,7 @@ class Shop:
             return str(record.state), record.outcome.why if record.outcome else ""
 
         going.task = asyncio.ensure_future(story())
+        self.going.append(going.task)
         self.stack.push_async_callback(_dropped, going.task)
         return going
 
@@ -225,10 +227,15 @@ class Shop:
             if record and not record.ended and seen(record, route):
                 found.append(record)
             assert found or not (record and record.ended), f"ended before it was {what}: {record and record.outcome}"
+            assert found or self._one_goes_on(), f"{[task.result() for task in self.going]} before it was {what}"
             return bool(found)
 
         await until(looked, what, seconds)
         return found[0]
+
+    def _one_goes_on(self) -> bool:
+        """Of the releases in this process, where there are any."""
+        return not self.going or not all(task.done() for task in self.going)
 
     async def at_percent(self, percent: float) -> Record:
         def held(record: Record, route: Route) -> bool:
