@@ -11,6 +11,8 @@ from flows.phase import watch
 from flows.subflow import Chapter
 from serinus import wiring
 from serinus.errors import SerinusError
+from serinus.ground import located
+from serinus.settings import Folders
 from tasks.announce import announce
 from tasks.ask import promote_now, until_ended
 from tasks.finish import finish
@@ -36,15 +38,16 @@ async def make_stable(moved: Moved) -> Moved:
 
 
 @flow(name="promotion", flow_run_name="{service}: {why}")
-async def promotion(service: str, why: str = "asked for in Prefect") -> State[Any]:
+async def promotion(service: str, why: str = "asked for in Prefect", namespace: str = "") -> State[Any]:
     """Ask a release that is going to promote at its next passed check, and follow it to its end.
 
     Args:
         service: the service, by the name of its policy
         why: for the evidence
+        namespace: where it is on Kubernetes; empty: the local platform, else as its deployed policy says, else the worker's own
     """
     try:
-        async with wiring.resume(service) as run:
+        async with wiring.resume(service, await located(service, Folders.resolve(), namespace)) as run:
             asked = await promote_now(service, why)
             end = await until_ended(asked.why, asked)
             return final(run.plan.version, end.state, end.outcome)

@@ -12,10 +12,12 @@ from prefect.states import Completed
 from flows.subflow import Chapter, inside
 from serinus import wiring
 from serinus.errors import Fenced, RollbackError, SerinusError
+from serinus.ground import located
 from serinus.moves.close import close_held
 from serinus.moves.engine import Engine
 from serinus.moves.undo import touches_stable
 from serinus.release.lifecycle import Action, Step
+from serinus.settings import Folders
 from tasks.announce import announce
 from tasks.ask import abort, reopen, until_ended
 from tasks.close import close
@@ -63,7 +65,7 @@ async def take_back(engine: Engine, stopped_by: BaseException) -> None:
 
 
 @flow(name="rollback", flow_run_name="{service}: {why}")
-async def rollback(service: str, why: str = "asked for in Prefect") -> State[Any]:
+async def rollback(service: str, why: str = "asked for in Prefect", namespace: str = "") -> State[Any]:
     """Take a service's release back, whoever runs it.
 
     One that is going is aborted: its traffic is returned here and now, its owner ends it. One that was promoted is undone: the
@@ -72,9 +74,10 @@ async def rollback(service: str, why: str = "asked for in Prefect") -> State[Any
     Args:
         service: the service, by the name of its policy
         why: for the evidence
+        namespace: where it is on Kubernetes; empty: the local platform, else as its deployed policy says, else the worker's own
     """
     try:
-        async with wiring.resume(service) as run:
+        async with wiring.resume(service, await located(service, Folders.resolve(), namespace)) as run:
             kept = await run.ports.ledger.read()
             if kept is not None and not kept.record.ended:
                 end = await until_ended(kept.record.release, await abort(service, why))

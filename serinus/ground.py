@@ -1,4 +1,4 @@
-"""Where are there services: on the local platform, or in a namespace of a cluster? Opens a guard for each.
+"""Where are there services: on the local platform, or in a namespace of a cluster? Finds one, and opens a guard for each.
 
 What a guard does is `serinus.moves.look`.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from serinus import wiring
 from serinus.adapters import KUBERNETES as ON_CLUSTER
-from serinus.errors import PolicyError, Refused
+from serinus.errors import Finding, PolicyError, PreflightError, Refused
 from serinus.moves.engine import KUBERNETES, LOCAL, Timing
 from serinus.moves.look import Guard
 from serinus.release.plan import Target
@@ -165,6 +165,35 @@ class There:
         options = {key: value for key, value in target.workload_options.items() if key != "context"}
         reached = {"namespace": kube.namespace} | ({"context": self.context} if self.context else {})
         return replace(target, workload_options={**options, **reached})
+
+
+async def located(service: str, folders: Folders, namespace: str = "") -> Target:
+    """Where a service that was released is, for whoever was sent no policy of it, such as a run of the deployment `rollback`.
+
+    On the local platform, else where its deployed policy says, else in our own namespace: the pod's, or the kubeconfig's.
+
+    Args:
+        namespace: of it on Kubernetes; nothing else is asked then
+
+    Raises:
+        PreflightError: nobody here knows of it
+        PlatformError: the cluster does not answer
+    """
+    context = ""
+    if not namespace:
+        if service in wiring.services(folders):
+            return wiring.LOCAL
+        planned = _planned(service, folders).workload_options
+        namespace, context = planned.get("namespace", ""), planned.get("context", "")
+    try:
+        async with (there := There(folders, namespace, context)).connected() as kube:
+            found, what = await there.target(service), f"namespace {kube.namespace} has no record of a release"
+    except Refused as cause:
+        found, what = None, f"its record was not found: {cause}"
+    if found is None:
+        mend = "name its namespace on Kubernetes, or deploy its policy where this runs"
+        raise PreflightError((Finding(what, f"service {service}", mend),))
+    return found
 
 
 def _planned(service: str, folders: Folders) -> Target:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -135,19 +135,24 @@ async def enter(
 
 
 @asynccontextmanager
-async def resume(service: str, folders: Folders | None = None) -> AsyncIterator[Run]:
-    """Open a service whose record says what was planned: for a rollback after promotion.
+async def resume(service: str, target: Target, folders: Folders | None = None) -> AsyncIterator[Run]:
+    """Open a service whose record says what was planned: to take its release back, or to ask something of it.
+
+    Args:
+        target: where it is, reached from here: see `ground.located`
 
     Raises:
         PreflightError: there is no release
     """
     where = folders or Folders.resolve()
-    async with open_to_ask(service, where) as asked:
+    async with open_to_ask(service, where, target) as asked:
         kept = await asked.ledger.read()
     if kept is None or isinstance(kept.record, Foreign):
         raise PreflightError((Finding("there has been no release", f"service {service}", "see: serinus status"),))
-    async with open_ports(service, where, kept.record.plan) as ports:
-        token = _current.set(Run(kept.record.plan, ports, where, kept.record.release))
+    plan = kept.record.plan if target == LOCAL else replace(kept.record.plan, target=target)
+    # Elsewhere as a guard does: what figures and notices take from the environment may not be in this worker's.
+    async with open_ports(service, where, plan if target == LOCAL else None, target) as ports:
+        token = _current.set(Run(plan, ports, where, kept.record.release))
         try:
             yield _current.get()
         finally:
