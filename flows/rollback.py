@@ -82,7 +82,11 @@ async def rollback(service: str, why: str = "asked for in Prefect", namespace: s
             if kept is not None and not kept.record.ended:
                 end = await until_ended(kept.record.release, await abort(service, why))
                 return final(run.plan.version, end.state, end.outcome)
-            await give_back(await reopen(service, why))
+            try:
+                await give_back(await reopen(service, why))
+            except SerinusError:
+                if run.engine is None or not run.engine.record.ended:
+                    raise  # else it is undone, and its task shows that people could not be told
             return Completed(name="RolledBack", message=f"{wiring.held().record.previous.version} is back: {why}")
     except SerinusError as error:
         return await refused(service, "rollback", error)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -13,19 +14,23 @@ import pytest
 from prefect.client.schemas.objects import State
 
 import flows.release as story
+import flows.rollback as back
 import flows.subflow
 import tasks.cancel
 import tasks.show
 from flows import start
+from serinus import wiring
 from serinus.errors import Conflict, Unavailable
 from serinus.moves.ask import abort
 from serinus.moves.take_over import take_over
+from serinus.ports import Ports
 from serinus.release.evidence import parse, verify
-from serinus.release.plan import Plan
+from serinus.release.plan import Plan, Target
 from serinus.release.record import Record
 from serinus.release.record import State as Stands
 from serinus.release.weight import NOTHING, Weight
 from serinus.settings import Folders
+from serinus.wiring import LOCAL
 from tests.fakes import FakeWorld, Fault, Version, a_world
 from tests.flows.over_fakes import entering, ports
 from tests.flows.serving import PrefectServer
@@ -205,6 +210,34 @@ async def test_a_platform_that_answers_late_is_asked_again(prefect: PrefectServe
     [promotion] = prefect.subflows(made.run.id)
     inner = await seen(lambda: prefect.tasks(promotion["id"]), lambda found: len(found) == 5)
     assert inner[0]["run_count"] == 3
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_was_undone_is_rolled_back_also_where_nobody_could_be_told(
+    prefect: PrefectServer, over: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = over(plan=a_plan(100, soak=5.0))
+    assert (await release.run())[1].name == "Promoted"
+
+    @asynccontextmanager
+    async def opened(*_: Any, **__: Any) -> AsyncIterator[Ports]:
+        yield ports(release.world)
+
+    async def found(*_: Any) -> Target:
+        return LOCAL
+
+    def broken(call: str) -> None:
+        if call == "notifier.tell":
+            raise Unavailable("the webhook does not answer")
+
+    release.world.on_call = broken
+    monkeypatch.setattr(back, "located", found)
+    for opening in ("open_ports", "open_to_ask"):
+        monkeypatch.setattr(wiring, opening, opened)
+    state: State[Any] = await back.rollback("shop", "a test", return_state=True)
+    record = await release.record()
+    assert (record.state, release.world.stable.version) == (Stands.ROLLED_BACK, "v1")
+    assert (state.name, state.message) == ("RolledBack", "v1 is back: a test")
 
 
 async def test_a_bug_gives_the_traffic_back(
