@@ -76,7 +76,21 @@ class PreflightError(SerinusError):
 
 
 class PlatformError(SerinusError):
-    """A part that is not ours did not do what was asked."""
+    """A part that is not ours did not do what was asked.
+
+    Args:
+        what: in one sentence
+        mend: how a person mends it, where that is known better here than by who asked
+    """
+
+    def __init__(self, what: str = "", mend: str = "") -> None:
+        super().__init__(f"{what}; {mend}" if mend else what)
+        self.what = what
+        self.mend = mend
+
+    def finding(self, where: str, mend: str) -> Finding:
+        """What preflight makes of it; `mend` is said where the error knows no better."""
+        return Finding(self.what, where, self.mend or mend)
 
 
 class Unavailable(PlatformError):

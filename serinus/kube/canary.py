@@ -61,8 +61,7 @@ def changed_beside(
     """
     selecting = service["spec"].get("selector") or {} if service else {}
     fixed = ((found or {}).get("spec") or {}).get("selector", {}).get("matchLabels") or {}
-    labels = (template.pod.get("metadata") or {}).get("labels") or {}
-    return changed_labels(labels, selecting, stable["spec"]["selector"], fixed)
+    return changed_labels(template.labels, selecting, stable["spec"]["selector"], fixed)
 
 
 def _shown(labels: Mapping[str, str]) -> str:

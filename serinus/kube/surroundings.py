@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from serinus.errors import Finding, Refused
-from serinus.kube import autoscaler, canary, canary_service, missed, names, owner, quota, rights, rivals, unasked
+from serinus.kube import (
+    autoscaler,
+    behind,
+    canary,
+    canary_service,
+    missed,
+    names,
+    owner,
+    quota,
+    rights,
+    rivals,
+    unasked,
+)
 from serinus.kube.autoscaler import AUTOSCALER
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.named import Named, Routed
@@ -51,11 +63,25 @@ class Surroundings:
         lacking = await rights.missing(self.kube, rights.needed(self.named))
         if wanted is None or any(right.fatal for right in lacking):
             return tuple(lacking)
+        if unled := await self._unled(wanted):
+            return (*unled, *lacking)
         stable = await self.kube.get(DEPLOYMENT, self.named.deployment)
         judges = await self._judges(stable, wanted, replicas)
         told = await asyncio.gather(*(self._judged(kind, judge) for kind, judge in judges.items()), self._owned(stable))
         every = [*lacking, *(finding for several in told for finding in several)]
         return tuple(sorted(every, key=lambda finding: not finding.fatal))
+
+    async def _unled(self, wanted: Template) -> list[Finding]:
+        """What is wrong with stable's Service: without the right one nobody can say more."""
+        if not self.named.service:
+            return []
+        found = await self.kube.find(SERVICE, self.named.service)
+        judged = partial(
+            behind.findings, self.named.service, found, pods=wanted.labels, deployment=self.named.deployment
+        )
+        if not judged(services=()):
+            return []
+        return judged(services=await self.kube.select(SERVICE, "") if await self.kube.may("list", SERVICE) else ())
 
     async def _judges(self, stable: Object, wanted: Template, replicas: int) -> Mapping[Kind, Judge]:
         """Who says of each kind what it would do."""
@@ -63,7 +89,7 @@ class Surroundings:
             self.kube.find(DEPLOYMENT, self.named.canary),
             self.kube.get(SERVICE, self.named.service) if self.named.service else _nothing(),
         )
-        labels = (wanted.pod.get("metadata") or {}).get("labels") or {}
+        labels = wanted.labels
         pods = labels, {**labels, **canary.changed_beside(stable, beside, wanted, there)}
         judges: dict[Kind, Judge] = {
             kind: partial(missed.findings, kind, stable=pods[0], canary=pods[1]) for kind in missed.SELECTING

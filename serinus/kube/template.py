@@ -48,6 +48,11 @@ class Template:
         """Digest of the pods' template alone; two equal ones run the same code."""
         return hashlib.sha256(json.dumps(self.pod, sort_keys=True).encode()).hexdigest()[:CHARACTERS]
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Of the pods."""
+        return (self.pod.get("metadata") or {}).get("labels") or {}
+
     def text(self) -> str:
         return json.dumps({"pod": self.pod, "config": self.config}, sort_keys=True, separators=(",", ":"))
 

@@ -94,7 +94,7 @@ class Asking:
         try:
             return await again(ask)
         except PlatformError as cause:
-            self.findings.append(Finding(str(cause), where, mend))
+            self.findings.append(cause.finding(where, mend))
             return None
 
 

@@ -88,7 +88,7 @@ class KubernetesWorkload:
         try:
             return await self._around.findings(None if template is None else Template.of(template), replicas)
         except PlatformError as cause:
-            return (Finding(str(cause), where, "without it no canary can be made beside it"),)
+            return (cause.finding(where, "without it no canary can be made beside it"),)
 
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:
         wanted, scale = Template.of(template), replicas if self._named.service else None

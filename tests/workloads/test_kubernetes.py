@@ -290,7 +290,15 @@ async def test_who_would_leave_the_canary_out_is_told_before_it_is_made(shop: Sh
     shop.patch("service", "shop", {"spec": {"selector": {"app": "another"}}})
     (fatal,) = await shop.workload.findings(template, 2)
     assert fatal.fatal
-    assert "Service selects app=another, and stable's pods are app=shop, tier=web" in fatal.what
+    assert fatal.what == "selects app=another, which the pods of Deployment shop do not have"
+
+
+async def test_a_service_called_otherwise_is_found_by_its_selector(shop: Shop) -> None:
+    shop.space.apply(a_service("shop-web"))
+    shop.space.kubectl("delete", "service", "shop")
+    (found,) = await shop.workload.findings((await shop.workload.stable()).template, 2)
+    assert (found.where, found.what, found.fatal) == ("Service shop", "it is not there", True)
+    assert found.mend.startswith("name in workload.kubernetes.service shop-web,")
 
 
 async def test_what_would_disturb_a_release_is_told_before_it_begins(shop: Shop) -> None:
