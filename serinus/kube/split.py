@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serinus.errors import Refused
+from serinus.kube import behind
 from serinus.kube import mark as annotation
 from serinus.kube.backends import Backend, Pair
 from serinus.kube.names import PREFIX, RELEASE, mark_annotation, shortened
@@ -30,6 +31,7 @@ class Form:
         matches: the field of a rule by which it is known again after others moved it
         weight: of a backend that names none
         expected: fields that a backend of ours has with these values, or not at all
+        key: of a policy, that names the object
     """
 
     rules: str
@@ -37,6 +39,7 @@ class Form:
     matches: str
     weight: int
     expected: Mapping[str, Any]
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,7 @@ class Split:
         rules, text = self._rules(seen), self._text(seen)
         marked = annotation.from_text(text) if text is not None else None
         if not rules and marked is None:
-            right = f"name it as a backend in one of its {self.form.rules}"
-            raise Refused(f"{_shown(seen)} sends nothing to {self.stable}: {right}")
+            raise self._elsewhere(seen)
         found = (
             marked.found if marked else _compact([{"rule": rule, "backends": there} for rule, there in rules.values()])
         )
@@ -133,6 +135,16 @@ class Split:
         backends = {index: rule.get(self.form.backends) or [] for index, rule in enumerate(rules)}
         ours = (index for index, there in backends.items() if any(pair.owns(backend) for backend in there))
         return {index: (_compact(rules[index].get(self.form.matches)), backends[index]) for index in ours}
+
+    def _elsewhere(self, seen: Object) -> Refused:
+        """None of its rules is ours: where they lead, and which keys of the policy may mean that."""
+        form, kind = self.form, seen.get("kind", "object")
+        rules = (seen.get("spec") or {}).get(form.rules) or []
+        names = dict.fromkeys(str(one.get("name")) for rule in rules for one in rule.get(form.backends) or [])
+        lead = f"lead to {', '.join(names)}" if names else "lead to no Service"
+        what = f"{_shown(seen)} sends nothing to Service {self.stable}: its {form.rules} {lead}"
+        mend = f"another {kind} in {form.key}, or Service {self.stable} in one of its {form.rules}"
+        return Refused(what, f"name the right Service in {behind.KEY}, {mend}" if names else f"name {mend}")
 
     def _tests(self, seen: Object, *, fresh: bool) -> list[Operation]:
         """What must still stand there.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from serinus.errors import Conflict, PlatformError, Refused
 from serinus.kube import canary_service
 from serinus.kube.client import Kind, Kube, Selection
+from serinus.kube.errors import Missing
 from serinus.kube.named import Routed
 from serinus.kube.patch import Object, Operation, disowning
 from serinus.kube.split import Split
@@ -103,7 +104,7 @@ class SplitRouter:
             return False
 
     async def rehearse_close(self) -> None:
-        now = await self._get()
+        now = await self._there()
         route = self._split.route(now)
         self._alone(now)
         word = self._word(now)
@@ -136,6 +137,13 @@ class SplitRouter:
     async def _get(self) -> Object:
         self._last = await self._kube.get(self._kind, self._name)
         return self._last
+
+    async def _there(self) -> Object:
+        """The object, of which the policy says that it is there."""
+        try:
+            return await self._get()
+        except Missing as cause:
+            raise Refused(cause.what, f"name yours in {self._split.form.key}, or create it") from cause
 
     async def _as(self, seen: Route) -> Object:
         """The object, still as it was seen."""

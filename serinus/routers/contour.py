@@ -13,7 +13,7 @@ from serinus.kube.split import Form, Split
 from serinus.kube.split_router import SplitRouter, Word
 
 HTTP_PROXY = Kind("projectcontour.io", "v1", "httpproxies", "HTTPProxy")
-FORM = Form("routes", "services", "conditions", weight=0, expected={"mirror": False})
+FORM = Form("routes", "services", "conditions", weight=0, expected={"mirror": False}, key="router.contour.proxy")
 
 
 def contour_router(kube: Kube, proxy: str, service: str, stable: str) -> SplitRouter:

@@ -28,7 +28,7 @@ def gateway_api_router(kube: Kube, route: str, service: str, stable: str) -> Spl
         stable: name of the stable Service
     """
     expected = {"group": "", "kind": "Service", "namespace": kube.namespace}
-    form = Form("rules", "backendRefs", "matches", weight=1, expected=expected)
+    form = Form("rules", "backendRefs", "matches", weight=1, expected=expected, key="router.gateway-api.route")
     return SplitRouter(kube, HTTP_ROUTE, route, Split(form, service, stable, canary_name(stable)), word)
 
 

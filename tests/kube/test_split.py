@@ -14,11 +14,17 @@ from serinus.kube.backends import shares
 from serinus.kube.names import RELEASE
 from serinus.kube.patch import Object, Operation
 from serinus.kube.split import Form, Split
+from serinus.policy.model import Router
 from serinus.release.mark import Mark, Mode
 from serinus.release.weight import NOTHING, Weight
 from serinus.routers.contour import FORM as CONTOUR
 
-GATEWAY = Form("rules", "backendRefs", "matches", weight=1, expected={"group": "", "kind": "Service", "namespace": "n"})
+GATEWAY = Form(
+    *("rules", "backendRefs", "matches"),
+    weight=1,
+    expected={"group": "", "kind": "Service", "namespace": "n"},
+    key="router.gateway-api.route",
+)
 FORMS = pytest.mark.parametrize("form", [CONTOUR, GATEWAY], ids=["contour", "gateway-api"])
 SHOP = "serinus.dev/shop"
 
@@ -208,8 +214,26 @@ def test_however_little_the_canary_gets_is_seen(form: Form) -> None:
 
 @FORMS
 def test_a_route_without_the_service_is_refused_with_what_would_be_right(form: Form) -> None:
-    with pytest.raises(Refused, match="sends nothing to shop: name it as a backend"):
-        of(form).route(an_object(form, [{"name": "files", "port": 80}]))
+    elsewhere = an_object(form, [{"name": "files", "port": 80}], [{"name": "web"}, {"name": "files"}])
+    with pytest.raises(Refused) as refused:
+        of(form).route(elsewhere)
+    assert refused.value.what == f"Front n/front sends nothing to Service shop: its {form.rules} lead to files, web"
+    assert refused.value.mend == (
+        "name the right Service in workload.kubernetes.service, "
+        f"another Front in {form.key}, or Service shop in one of its {form.rules}"
+    )
+
+
+@FORMS
+def test_a_route_that_leads_nowhere_is_refused_with_its_key(form: Form) -> None:
+    with pytest.raises(Refused, match=f"lead to no Service; name another Front in {form.key}"):
+        of(form).route({**an_object(form), "spec": {}})
+
+
+@pytest.mark.parametrize(("form", "above", "name"), [(CONTOUR, "contour", "proxy"), (GATEWAY, "gateway_api", "route")])
+def test_the_key_is_the_policys(form: Form, above: str, name: str) -> None:
+    field = Router.model_fields[above]
+    assert form.key == f"router.{field.alias or above}.{name}"
 
 
 @FORMS

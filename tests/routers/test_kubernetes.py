@@ -280,6 +280,6 @@ async def test_an_object_that_is_not_there_gives_no_weight_and_is_named_before_a
     kube: Kube = await connect(str(space.kubeconfig), namespace=space.namespace)
     router = FORMS["contour"].router(kube)
     assert (await router.read()).gone
-    with pytest.raises(Refused, match="front"):
+    with pytest.raises(Refused, match="front.*; name yours in router.contour.proxy, or create it"):
         await router.rehearse_close()
     await kube.aclose()
