@@ -80,17 +80,18 @@ class PlatformError(SerinusError):
 
     Args:
         what: in one sentence
-        mend: how a person mends it, where that is known better here than by who asked
+        mend, where: how a person mends it and where it is, where that is known better here than by who asked
     """
 
-    def __init__(self, what: str = "", mend: str = "") -> None:
+    def __init__(self, what: str = "", mend: str = "", where: str = "") -> None:
         super().__init__(f"{what}; {mend}" if mend else what)
         self.what = what
         self.mend = mend
+        self.where = where
 
     def finding(self, where: str, mend: str) -> Finding:
-        """What preflight makes of it; `mend` is said where the error knows no better."""
-        return Finding(self.what, where, self.mend or mend)
+        """What preflight makes of it; place and mend are those given, where the error knows no better."""
+        return Finding(self.what, self.where or where, self.mend or mend)
 
 
 class Unavailable(PlatformError):

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from kubernetes.aio.client import ApiClient
 
-from serinus.errors import Refused, Unavailable
-from serinus.kube.errors import Doing, Missing, refusal
+from serinus.errors import PlatformError, Refused, Unavailable
+from serinus.kube.errors import Doing, Missing, Nowhere, refusal
 from serinus.kube.names import SERINUS
 from serinus.kube.patch import Object, Operation
 from serinus.kube.wire import CALL_SECONDS, JSON_PATCH, Wire
@@ -56,6 +56,7 @@ CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap")
 SERVICE = Kind("", "v1", "services", "Service")
 POD = Kind("", "v1", "pods", "Pod")
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
+_NAMESPACE = Kind("", "v1", "namespaces", "Namespace")
 _REVIEW = Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
 
 
@@ -97,16 +98,40 @@ class Kube:
         await self._wire.aclose()
 
     async def get(self, kind: Kind, name: str) -> Object:
-        """The object as it stands, never from a cache. Raises Refused where there is none."""
-        doing = Doing("get", kind.resource, self.namespace, name)
-        return _object(doing, await self._wire.answer(doing, "GET", kind.path(self.namespace, name)))
+        """The object as it stands, never from a cache.
+
+        Raises:
+            Nowhere: not even its namespace is there
+            Missing: it is not there
+        """
+        try:
+            return await self._got(kind, name)
+        except Missing as cause:
+            if await self._nowhere():
+                raise Nowhere(self.namespace) from cause
+            raise
 
     async def find(self, kind: Kind, name: str) -> Object | None:
         """The object as it stands; None where there is none."""
         try:
-            return await self.get(kind, name)
+            return await self._got(kind, name)
         except Missing:
             return None
+
+    async def _got(self, kind: Kind, name: str) -> Object:
+        doing = Doing("get", kind.resource, self.namespace, name)
+        return _object(doing, await self._wire.answer(doing, "GET", kind.path(self.namespace, name)))
+
+    async def _nowhere(self) -> bool:
+        """Whether the namespace is known not to be there; who may not ask does not know."""
+        doing = Doing("get", _NAMESPACE.resource, "", self.namespace)
+        try:
+            await self._wire.answer(doing, "GET", _NAMESPACE.path("", self.namespace))
+        except Missing:
+            return True
+        except PlatformError:
+            return False
+        return False
 
     async def select(self, kind: Kind, selector: str) -> list[Object]:
         """Every object with these labels."""

@@ -43,6 +43,18 @@ class Missing(Refused):
     """The object is not there, though the server knows its kind."""
 
 
+class Nowhere(Refused):
+    """The namespace itself is not there.
+
+    Args:
+        namespace: its name
+    """
+
+    def __init__(self, namespace: str) -> None:
+        what = f"namespace {namespace} does not exist"
+        super().__init__(what, "create it, or name the right one", "workload.kubernetes.namespace")
+
+
 class Gone(Unavailable):
     """The server has forgotten the version that a watch was to begin at: list again."""
 

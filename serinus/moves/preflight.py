@@ -49,7 +49,7 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
     if route is not None:
         await asking.of(ports.router.rehearse_close, f"route of {where}", "without it traffic cannot be returned")
         findings += _route_findings(plan, route)
-    stable = await asking.of(ports.workload.stable, f"stable {where}", "start the service first")
+    stable = await asking.of(ports.workload.stable, f"stable {where}", "start it, or correct its name in `workload`")
     template = None
     if stable is not None:
         findings += _stable_findings(plan, stable)
@@ -94,7 +94,8 @@ class Asking:
         try:
             return await again(ask)
         except PlatformError as cause:
-            self.findings.append(cause.finding(where, mend))
+            found = cause.finding(where, mend)
+            self.findings += [found] if found not in self.findings else []
             return None
 
 

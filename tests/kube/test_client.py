@@ -16,6 +16,7 @@ from serinus.errors import Refused, Unavailable
 from serinus.kube import connecting
 from serinus.kube.client import CONFIG_MAP, Kube
 from serinus.kube.connecting import connect
+from serinus.kube.errors import Missing, Nowhere
 from serinus.kube.patch import put
 
 Answer = Callable[[str], "tuple[int, bytes] | None"]
@@ -117,6 +118,24 @@ async def test_an_expired_token_is_asked_for_anew_once(tmp_path: Path) -> None:
     async with a_server(second_alone, tmp_path, user) as kube:
         assert await kube.get(CONFIG_MAP, "x") == {}
     assert count.read_text().strip() == "2"
+
+
+NOT_FOUND = json.dumps({"kind": "Status", "message": 'configmaps "x" not found'}).encode()
+
+
+@pytest.mark.parametrize(("code", "kind"), [(404, Nowhere), (403, Missing), (500, Missing), (200, Missing)])
+async def test_a_namespace_that_is_not_there_is_told_in_place_of_what_would_be_in_it(
+    tmp_path: Path, code: int, kind: type[Refused]
+) -> None:
+    def answer(request: str) -> tuple[int, bytes]:
+        return (code, NOT_FOUND) if request.startswith("GET /api/v1/namespaces/shop ") else (404, NOT_FOUND)
+
+    async with a_server(answer, tmp_path) as kube:
+        with pytest.raises(Refused) as refused:
+            await kube.get(CONFIG_MAP, "x")
+        assert await kube.find(CONFIG_MAP, "x") is None
+    assert type(refused.value) is kind
+    assert ("namespace shop does not exist" in str(refused.value)) is (kind is Nowhere)
 
 
 async def test_names_are_quoted_and_writes_carry_their_manager(tmp_path: Path) -> None:

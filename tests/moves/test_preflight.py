@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.errors import Finding, PreflightError
+from serinus.errors import Finding, PreflightError, Refused
 from serinus.moves.preflight import preflight
 from serinus.release.evidence import parse
 from tests.fakes import Fault, a_world
@@ -32,6 +32,18 @@ async def test_what_is_no_hindrance_is_told_and_kept_in_the_evidence() -> None:
     assert (await preflight(ports(world), a_plan())).notes == (QUIET,)
     await release(world, a_plan(5, 100, soak=2, bake=2))
     assert parse((await world.ledger.lines("r1"))[0]).data["notes"] == [str(QUIET)]
+
+
+async def test_what_every_question_meets_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused() -> None:
+        raise Refused("namespace market does not exist", "create it", "workload.kubernetes.namespace")
+
+    world = a_world()
+    for port, question in ((world.router, "read"), (world.workload, "stable")):
+        monkeypatch.setattr(port, question, refused)
+    with pytest.raises(PreflightError) as told:
+        await preflight(ports(world), a_plan())
+    assert str(told.value) == "workload.kubernetes.namespace: namespace market does not exist; create it"
 
 
 async def test_metrics_that_do_not_answer_are_one_finding() -> None:
