@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import KUBE_CONFIG_DEFAULT_LOCATION, load_incluster_config, load_kube_config
+from kubernetes.aio.config.kube_config import KubeConfigMerger
 
 from serinus.errors import Refused
 from serinus.kube.client import Kube
@@ -53,10 +55,24 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
                 )
             here = credentials.current_context["context"].get("namespace") or ""
     except Exception as cause:  # for most of what can be wrong with such a file its loader has no error of its own
+        if absent := "" if in_pod else _absent(which, context):
+            raise Refused(absent) from cause
         raise Refused(f"{which} names no cluster that can be used: {cause or type(cause).__name__}") from cause
     api = ApiClient(configuration)
     api.user_agent = SERINUS
     return Kube(api, namespace or here or "default", seconds, credentials)
+
+
+def _absent(paths: str, context: str) -> str:
+    """That no such context is in these files, and which are; empty where that is not what is wrong with them."""
+    with suppress(Exception):  # whatever else is wrong with them is said by who failed to load them
+        merged = KubeConfigMerger(paths).config.value
+        wanted = context or merged.get("current-context") or ""
+        there = [str(one["name"]) for one in merged["contexts"]]
+        if there and wanted not in there:
+            what = f"has no context {wanted}" if wanted else "has no current context"
+            return f"{paths} {what}: it has {', '.join(there)}"
+    return ""
 
 
 def _some_file(paths: str) -> bool:

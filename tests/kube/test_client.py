@@ -169,9 +169,22 @@ async def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
         await connect(str(tmp_path / "nowhere"))
 
 
-async def test_a_context_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="there"):
-        await connect(str(a_kubeconfig(tmp_path, 9)), context="there")
+async def test_a_context_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    file = a_kubeconfig(tmp_path, 9)
+    with pytest.raises(Refused) as refused:
+        await connect(str(file), context="prod")
+    assert str(refused.value) == f"{file} has no context prod: it has here"
+    other = tmp_path / "other"
+    other.write_text(file.read_text().replace('"here"', '"test"'))
+    with pytest.raises(Refused, match="has no context prod: it has here, test"):
+        await connect(f"{file}:{other}", context="prod")
+
+
+async def test_where_no_context_is_current_those_that_could_be_named_are_told(tmp_path: Path) -> None:
+    file = a_kubeconfig(tmp_path, 9)
+    file.write_text(file.read_text().replace('"current-context": "here"', '"current-context": ""'))
+    with pytest.raises(Refused, match="has no current context: it has here"):
+        await connect(str(file))
 
 
 async def test_a_namespace_of_one_s_own_goes_before_the_context_s(tmp_path: Path) -> None:
