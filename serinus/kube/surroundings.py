@@ -24,6 +24,7 @@ from serinus.kube import (
     rights,
     rivals,
     unasked,
+    unprobed,
 )
 from serinus.kube.autoscaler import AUTOSCALER
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
@@ -68,6 +69,7 @@ class Surroundings:
         stable = await self.kube.get(DEPLOYMENT, self.named.deployment)
         judges = await self._judges(stable, wanted, replicas)
         told = await asyncio.gather(*(self._judged(kind, judge) for kind, judge in judges.items()), self._owned(stable))
+        lacking += unprobed.findings(wanted, self.named.container, self.named.deployment)
         every = [*lacking, *(finding for several in told for finding in several)]
         return tuple(sorted(every, key=lambda finding: not finding.fatal))
 
