@@ -72,8 +72,16 @@ async def doctor(
             "items": [{"what": i.what, "found": i.found, "mend": i.mend, "fatal": i.fatal} for i in found],
         }
     )
-    out.say("Everything is in order." if not missing else f"{missing} to mend.", "good" if not missing else "bad")
+    out.say(verdict(missing, sum(item.mark[0] == "note" for item in found)), "bad" if missing else "good")
     return Code.UNEXPECTED if missing else Code.DONE
+
+
+def verdict(missing: int, notes: int) -> str:
+    """The last line: notes are not in order either, but hinder nothing."""
+    noted = f"; {notes} {'note' if notes == 1 else 'notes'}" if notes else ""
+    if missing:
+        return f"{missing} to mend{noted}."
+    return f"Nothing to mend{noted}." if notes else "Everything is in order."
 
 
 def _local(what: str, folders: Folders) -> list[str]:

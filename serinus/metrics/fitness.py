@@ -47,6 +47,7 @@ async def findings(
         found = [
             *await _targets(ask, source, where),
             *await _series(ask, source, where),
+            *await _traffic(ask, source, scrape_seconds, where),
             *await _scrapes(ask, source, scrape_seconds, where),
             *await _edges(ask, source, edges, where),
         ]
@@ -95,8 +96,23 @@ async def _series(ask: Ask, source: Source, where: str) -> list[Finding]:
     return found
 
 
+async def _traffic(ask: Ask, source: Source, said_seconds: float, where: str) -> list[Finding]:
+    """A note where stable has answered nothing lately: no canary could be judged."""
+    seconds = _seen_seconds(said_seconds)
+    counted, _ = await ask(questions.served(source, seconds), answers.values)
+    if not counted or counted[0] != 0:
+        return []
+    mend = "a release waits for requests, and is taken back after `limits.no_traffic` without any"
+    return [Finding(f"stable has answered 0 requests in the last {seconds:.0f} s", where, mend, fatal=False)]
+
+
+def _seen_seconds(said_seconds: float) -> float:
+    """How far back is looked."""
+    return max(SCRAPES_SEEN_SECONDS, 5 * said_seconds)
+
+
 async def _scrapes(ask: Ask, source: Source, said_seconds: float, where: str) -> list[Finding]:
-    seen_seconds = max(SCRAPES_SEEN_SECONDS, 5 * said_seconds)
+    seen_seconds = _seen_seconds(said_seconds)
     scrapes, _ = await ask(questions.scrapes(source, seen_seconds), answers.scrape_times)
     gaps = [b - a for times in scrapes for a, b in pairwise(times)]
     if not gaps:

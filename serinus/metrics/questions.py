@@ -43,6 +43,12 @@ def shared(source: Source) -> str:
     return f"count({canary} and {stable})"
 
 
+def served(source: Source, seconds: float) -> str:
+    """How many requests stable has answered in the last `seconds`; a younger counter began at 0. Below 0 where one was reset."""
+    counter = source.requests(Arm.STABLE)
+    return f"sum({counter}) - (sum({counter} offset {seconds:.0f}s) or vector(0))"
+
+
 def scrapes(source: Source, seconds: float) -> str:
     """Every scrape of the source's targets within the last `seconds`."""
     return f"{source.up}[{seconds:.0f}s]"

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pytest
 
 from flows.start import OLDEST_SERVER
-from serinus.cli.doctor import versions
+from serinus.cli.doctor import verdict, versions
 
 
 @pytest.mark.parametrize("server", [version("prefect"), "3.999.0", "4.0.0", "4.0.0rc1", "4.0.0.dev3+g1a2b"])
@@ -27,6 +27,11 @@ def test_one_older_than_that_is_a_finding(server: str) -> None:
     item = versions(server)
     assert (item.mark[0], item.mend) == ("missing", f"upgrade the server to {OLDEST_SERVER} or newer")
     assert f"older than {OLDEST_SERVER}" in item.found
+
+
+def test_what_is_only_noted_is_not_said_to_be_in_order() -> None:
+    said = [verdict(*counted) for counted in ((0, 0), (0, 1), (2, 3))]
+    assert said == ["Everything is in order.", "Nothing to mend; 1 note.", "2 to mend; 3 notes."]
 
 
 @pytest.mark.parametrize("server", ["", "garbage", "{}", "x.y.z", "3"])

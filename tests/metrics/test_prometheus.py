@@ -168,6 +168,13 @@ async def test_findings_of_a_good_prometheus_are_none(shop: Shop) -> None:
     assert await metrics(prometheus, edges=(0.1, 0.5)).findings() == ()
 
 
+async def test_a_stable_without_requests_is_noted_with_the_figure(shop: Shop) -> None:
+    _, _, prometheus = shop
+    await prometheus.holds("envoy_cluster_upstream_rq_completed == 0")
+    idle = [finding for finding in await metrics(prometheus).findings() if "requests" in finding.what]
+    assert [(one.what, one.fatal) for one in idle] == [("stable has answered 0 requests in the last 60 s", False)]
+
+
 async def test_findings_name_what_is_unfit(shop: Shop) -> None:
     exporter, _, prometheus = shop
     exporter.serve(Arm.STABLE, 10)
