@@ -55,7 +55,7 @@ async def platform(
         kube = await connect(options.get("kubeconfig", ""), context=context, namespace=namespace)
         stack.push_async_callback(kube.aclose)
         router, workload, ledger, wake = _on_kubernetes(stack, kube, service, target)
-        telling = Telling(kube, options["deployment"])
+        telling = Telling(kube, options["deployment"], options.get("container", ""))
         stack.push_async_callback(telling.aclose)
         return router, workload, ToldLedger(ledger, telling), wake
     here = read_platform(folders)

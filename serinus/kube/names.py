@@ -20,7 +20,7 @@ STATE = f"{PREFIX}/state"
 WEIGHT = f"{PREFIX}/weight"
 VERSION = f"{PREFIX}/version"
 """Labels: the service; the release, `shortened` (as an annotation it is whole); on evidence alone the same again; its state; the
-canary's percent; its version, `shortened`."""
+canary's percent; the version, `shortened`: of a Deployment the one that it runs, of the record its release's."""
 SHOWN = f"{PREFIX}/shown"
 """Annotation of a Deployment: token and beat of the record that its labels were made of."""
 WRITE = f"{PREFIX}/write"

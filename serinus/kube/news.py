@@ -42,13 +42,17 @@ class Move:
     warning: bool = False
 
 
-def labels(record: Record) -> dict[str, str]:
-    """What `kubectl get -L` shows of it."""
+def labels(record: Record, runs: str = "") -> dict[str, str]:
+    """What `kubectl get -L` shows of it.
+
+    Args:
+        runs: the version of whoever bears them; empty: the release's own
+    """
     return {
         RELEASE: shortened(record.release),
         STATE: record.state.replace(" ", "-"),
         WEIGHT: f"{_percent(record):g}",
-        VERSION: shortened(record.plan.version),
+        VERSION: shortened(runs or record.plan.version),
     }
 
 

@@ -18,6 +18,7 @@ from serinus.kube import names, news
 from serinus.kube.canary import release_of
 from serinus.kube.client import DEPLOYMENT, Kind, Kube
 from serinus.kube.patch import Object, Operation, at_version, pointer, put
+from serinus.kube.template import version
 from serinus.release.record import Record
 
 EVENT = Kind("events.k8s.io", "v1", "events", "Event")
@@ -35,11 +36,13 @@ class Telling:
     Args:
         kube: closed by whoever opened it, after this
         deployment: the stable one
+        container: that runs the service; empty: the only one
     """
 
-    def __init__(self, kube: Kube, deployment: str) -> None:
+    def __init__(self, kube: Kube, deployment: str, container: str = "") -> None:
         self._kube = kube
         self._deployment = deployment
+        self._container = container
         self._due: deque[tuple[tuple[news.Move, ...], Record]] = deque(maxlen=WAITING)
         self._sending: asyncio.Task[None] | None = None
 
@@ -79,10 +82,11 @@ class Telling:
 
     async def _labels(self, found: Object, record: Record) -> None:
         """Unless something newer is written there: a process that slept must not show what was."""
-        wanted = news.labels(record)
         for _ in range(_TRIES):
             if not _newer(found, record):
                 return
+            runs = version(found["spec"]["template"]["spec"], self._container)
+            wanted = news.labels(record, runs)
             try:
                 await self._kube.patch(DEPLOYMENT, found["metadata"]["name"], _written(found, wanted, record))
             except Conflict:

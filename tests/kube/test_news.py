@@ -71,6 +71,12 @@ def test_labels_are_what_a_label_may_be() -> None:
     assert labels(record)["serinus.dev/weight"] == "12.5"
 
 
+def test_a_deployment_shows_the_version_that_it_runs() -> None:
+    record = a_record(state=State.ROLLED_BACK)
+    assert labels(record)["serinus.dev/version"] == record.plan.version
+    assert labels(record, "v0")["serinus.dev/version"] == "v0"
+
+
 def test_the_same_move_is_the_same_event() -> None:
     deployment = a_deployment()
     deployment["metadata"] |= {"namespace": "prod", "uid": "u-1"}
