@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serinus.ports import Route
+from serinus.release import held
 from serinus.release.record import Record, State
 
 WAITING = {
@@ -58,6 +59,7 @@ class Glance:
         left_seconds: if every check passes from now on
         waits_for: what has to come before the next step
         verdict, because: of this phase's last check, and its sentence; of a HOLD its reason's name first; empty before the first
+        told_verdict: the verdict as far as it is to be told: not a HOLD that is over before two scrapes are
         why: how it ended
     """
 
@@ -82,6 +84,7 @@ class Glance:
     waits_for: str
     verdict: str = ""
     because: str = ""
+    told_verdict: str = ""
     paused: bool = False
     late: bool = False
     run: str = ""
@@ -150,6 +153,7 @@ def glance(
     elapsed = record.elapsed_seconds + (0.0 if record.state.ended else unwritten_seconds)
     looks_ahead = (before.looks_ahead if before else 0) + 1 if _ahead(record, route) else 0
     set_percent = route.weight.percent if route else None
+    verdict = str(check.get("verdict", "")) if check else (same.verdict if same else "")
     return Glance(
         service=record.plan.service,
         release=record.release,
@@ -170,8 +174,9 @@ def glance(
         elapsed_seconds=max(elapsed, before.elapsed_seconds if before else 0.0),
         left_seconds=left_seconds(record),
         waits_for=_waits_for(record, check) if check or not same else same.waits_for,
-        verdict=str(check.get("verdict", "")) if check else (same.verdict if same else ""),
+        verdict=verdict,
         because=_because(check) if check else (same.because if same else ""),
+        told_verdict=_told_verdict(record, verdict, same),
         paused=record.paused,
         late=record.late,
         run=record.run,
@@ -180,6 +185,13 @@ def glance(
         looks_ahead=looks_ahead,
         whole=before is None if same is None else same.whole,
     )
+
+
+def _told_verdict(record: Record, verdict: str, same: Glance | None) -> str:
+    """This one; before a HOLD has lasted, what was told before it."""
+    if verdict != "HOLD" or held.told(record):
+        return verdict
+    return same.told_verdict if same else ""
 
 
 def _ahead(record: Record, route: Route | None) -> bool:
@@ -238,10 +250,12 @@ def changes(before: Glance | None, now: Glance) -> Iterator[str]:
     """A sentence for each thing that a person who reads line by line wants to know; none where nothing happened."""
     if before is None or before.release != now.release:
         yield f"{now.service} {now.version}: release {now.release}" + (f", {now.run}" if now.run else "")
-        before = replace(now, state=State.STARTING, phase=0, told_percent=0.0, paused=False, late=False, verdict="")
-    if now.verdict not in ("", "PASS") and (now.verdict, now.phase) != (before.verdict, before.phase):
-        yield f"{now.verdict}: {now.because}"
-    if now.verdict == "PASS" and before.verdict not in ("", "PASS"):
+        before = replace(
+            now, state=State.STARTING, phase=0, told_percent=0.0, paused=False, late=False, told_verdict=""
+        )
+    if now.told_verdict not in ("", "PASS") and (now.told_verdict, now.phase) != (before.told_verdict, before.phase):
+        yield f"{now.told_verdict}: {now.because}"
+    if now.told_verdict == "PASS" and before.told_verdict not in ("", "PASS"):
         yield "PASS again"
     told = now.told_percent if now.told_percent != before.told_percent else None
     if told == 0:

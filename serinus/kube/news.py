@@ -12,6 +12,7 @@ from typing import Any
 
 from serinus.kube.names import RELEASE, SERINUS, STATE, VERSION, WEIGHT, shortened
 from serinus.kube.patch import Object
+from serinus.release import held
 from serinus.release.record import Record, State
 
 LONGEST_NOTE = 1024
@@ -69,7 +70,7 @@ def moves(before: Record | None, now: Record) -> Iterator[Move]:
         yield Move("WeightSet", f"{_percent(now):g} % of the traffic to canary {now.plan.version}{_phase(now)}")
     if now.paused is not before.paused:
         yield Move("Paused" if now.paused else "Resumed", f"{now.release}: {_asked(now, before)}")
-    for reason in now.held.keys() - before.held.keys():
+    for reason in sorted(held.told(now) - held.told(before)):
         yield Move("Held", f"{now.release} waits: {_said(now, before, 'check', 'why') or reason}", warning=True)
     if now.late and not before.late:
         yield Move("RollbackLate", f"{now.release}: the traffic could not be returned yet", warning=True)

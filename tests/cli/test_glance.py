@@ -25,6 +25,12 @@ def checked(record: Record, verdict: str, why: str) -> Record:
     return record.say("2026-01-01T00:00:00Z", 1.0, "check", verdict=verdict, why=why)
 
 
+def lasting(record: Record, why: str, **data: str) -> Record:
+    """A HOLD that has stood for longer than two scrapes."""
+    held = replace(record, held={"stale": 10.0}, elapsed_seconds=20.0)
+    return held.say("2026-01-01T00:00:00Z", 20.0, "check", verdict="HOLD", why=why, **data)
+
+
 def counted(record: Record) -> Record:
     arms = Both(Counts(20, 1), Counts(80, 0))
     return replace(record, gate=replace(record.gate, totals=arms))
@@ -91,7 +97,7 @@ def test_each_change_is_one_line() -> None:
 def test_holds_pauses_and_lateness_are_told_once() -> None:
     record = a_release().at(10).record
     calm = seen(checked(record, "PASS", "fine"))
-    held = seen(checked(record, "HOLD", "stale"), before=calm)
+    held = seen(lasting(record, "stale"), before=calm)
     assert list(changes(calm, held)) == ["HOLD: stale"]
     assert list(changes(held, held)) == []
     assert list(changes(held, calm)) == ["PASS again"]
@@ -99,11 +105,22 @@ def test_holds_pauses_and_lateness_are_told_once() -> None:
     assert "late" in next(changes(calm, seen(replace(record, late=True), before=calm)))
 
 
+def test_a_hold_that_the_next_scrape_ends_is_no_news() -> None:
+    record = a_release().at(10).record
+    short = replace(record, held={"no-new-scrape": 10.0}, elapsed_seconds=11.0)
+    for before in ("PASS", "FAIL"):
+        moments = [seen(checked(record, before, "12 of 90"))]
+        for now in (checked(short, "HOLD", "no scrape since"), checked(record, before, "12 of 90")):
+            moments.append(seen(now, before=moments[-1]))
+        assert [list(changes(one, next_one)) for one, next_one in pairwise(moments)] == [[], []]
+        assert moments[1].verdict == "HOLD"
+
+
 def test_a_hold_is_told_by_its_reasons_name() -> None:
     record = a_release().at(10).record
     calm = seen(checked(record, "PASS", "fine"))
-    check = {"verdict": "HOLD", "rule": "shared-incident", "why": "error_rate 20 % > 5 %, and stable 19 % > 1 %"}
-    held = seen(record.say("2026-01-01T00:00:00Z", 1.0, "check", **check), before=calm)
+    why = "error_rate 20 % > 5 %, and stable 19 % > 1 %"
+    held = seen(lasting(record, why, rule="shared-incident"), before=calm)
     assert list(changes(calm, held)) == ["HOLD: shared-incident: error_rate 20 % > 5 %, and stable 19 % > 1 %"]
 
 

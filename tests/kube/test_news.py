@@ -43,12 +43,15 @@ def test_weights_holds_and_pauses() -> None:
     record = weighed(a_record(state=State.PHASE), 5)
     (set_to,) = moves(record, weighed(record, 10))
     assert set_to.note.startswith("10 % of the traffic to canary")
-    held = replace(record, held={"no_traffic": 3.0})
+    held = replace(record, held={"no-traffic": 3.0}, elapsed_seconds=3.0)
     held = held.say("", 3.0, "check", verdict="HOLD", why="no request reached the canary")
-    (waits,) = moves(record, held)
+    assert told(record, held) == [], "it may be over with the next scrape"
+    lasts = replace(held, beat=held.beat + 1, elapsed_seconds=9.0)
+    lasts = lasts.say("", 9.0, "check", verdict="HOLD", why="no request reached the canary")
+    (waits,) = moves(held, lasts)
     assert (waits.reason, waits.warning) == ("Held", True)
     assert "no request reached the canary" in waits.note
-    assert told(held, replace(held, beat=held.beat + 1)) == []
+    assert told(lasts, replace(lasts, beat=lasts.beat + 1, elapsed_seconds=10.0)) == []
     paused = replace(record, paused=True).say("", 4.0, "ask", verb="pause", who="ada@host", why="lunch")
     (stopped,) = moves(record, paused)
     assert "paused by ada@host: lunch" in stopped.note
