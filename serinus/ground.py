@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from serinus import wiring
 from serinus.adapters import KUBERNETES as ON_CLUSTER
 from serinus.errors import Finding, PolicyError, PreflightError, Refused
+from serinus.local.platform import read_platform
 from serinus.moves.engine import KUBERNETES, LOCAL, Timing
 from serinus.moves.look import Guard
 from serinus.release.plan import Target
@@ -85,11 +86,13 @@ class There:
     Args:
         namespace: empty: the one that we run in, or the kubeconfig's
         context: of the kubeconfig; empty: the cluster that we run in, or its current one
+        kubeconfig: a path; empty: as `kube.connecting` has it
     """
 
     folders: Folders
     namespace: str = ""
     context: str = ""
+    kubeconfig: str = ""
     timing: Timing = KUBERNETES
     every_seconds: float = 10.0
 
@@ -127,7 +130,7 @@ class There:
         """Its API server."""
         from serinus.kube.connecting import connect
 
-        kube = await connect(context=self.context, namespace=self.namespace)
+        kube = await connect(self.kubeconfig, context=self.context, namespace=self.namespace)
         try:
             yield kube
         finally:
@@ -163,8 +166,9 @@ class There:
     def _from_here(self, kube: Kube, target: Target) -> Target:
         """The same objects, reached as we reach them: a context is a name in the kubeconfig of whoever wrote it."""
         options = {key: value for key, value in target.workload_options.items() if key != "context"}
-        reached = {"namespace": kube.namespace} | ({"context": self.context} if self.context else {})
-        return replace(target, workload_options={**options, **reached})
+        reached = {"namespace": kube.namespace, "context": self.context, "kubeconfig": self.kubeconfig}
+        named = {key: value for key, value in reached.items() if value}
+        return replace(target, workload_options={**options, **named})
 
 
 async def located(service: str, folders: Folders, namespace: str = "") -> Target:
@@ -209,6 +213,14 @@ async def _recorded(kube: Kube) -> list[str]:
 
     listed = await kube.select(CONFIG_MAP, f"{STATE},{MANAGED_BY}={SERINUS},{SERVICE}")
     return [str(one["metadata"]["labels"][SERVICE]) for one in listed]
+
+
+def beside(folders: Folders) -> There | None:
+    """The Kubernetes that `serinus local up --kubernetes` runs in this folder; None where none is ready."""
+    platform = read_platform(folders)
+    if platform is None or platform.kubernetes is None or not platform.ready:
+        return None
+    return There(folders, platform.kubernetes.namespace, kubeconfig=platform.kubernetes.kubeconfig)
 
 
 def ground(folders: Folders, namespace: str = "", context: str = "") -> Here | There:

@@ -25,25 +25,37 @@ Context = Annotated[str, typer.Option("--context", help="Context of the kubeconf
 
 
 async def meant(service: str, folders: Folders, namespace: str = "", context: str = "") -> Mapping[str, Target]:
-    """Where this service is; without one, all that there are, by name.
+    """Where this service is; without one, all that there are, by name. Of who names no place, first on the Kubernetes that runs here.
 
     Raises:
         Usage: there is no such service, or none at all
         PlatformError: the cluster does not answer
     """
+    from serinus.ground import beside
+
+    ours = None if namespace or context else beside(folders)
+    if ours and (found := await _recorded(ours, service)):
+        return found
     place = _place(service, folders, namespace, context)
     if not service:
         targets = {name: await place.target(name) for name in sorted(await place.services())}
         if found := {name: target for name, target in targets.items() if target}:
             return found
-        raise Usage(_nowhere(place, folders))
+        raise Usage(_nowhere(ours or place, folders))
     target = await place.target(service)
     if target is not None:
         return {service: target}
     known = sorted(await place.services())
     if not known:
-        raise Usage(_nowhere(place, folders, service))
+        raise Usage(_nowhere(ours or place, folders, service))
     raise Usage(f"{_called(place, folders)} knows no service {service}; it knows {', '.join(known)}.")
+
+
+async def _recorded(ours: There, service: str) -> dict[str, Target]:
+    """What has a record there: this service, or without one all."""
+    names = [name for name in sorted(await ours.services()) if service in ("", name)]
+    targets = {name: await ours.target(name) for name in names}
+    return {name: target for name, target in targets.items() if target}
 
 
 def _place(service: str, folders: Folders, namespace: str, context: str) -> Here | There:
