@@ -150,6 +150,7 @@ def described_platform(out: Terminal, platform: Platform) -> None:
     rows += [("logs", platform.logs), ("supervisor", f"pid {platform.pid}")]
     for name, value in rows:
         out.say(f"{name:<18} {value}")
+    out.say(f"\n  {platform.exported}")
     out.emit(asdict(platform))
 
 

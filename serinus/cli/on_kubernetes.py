@@ -130,11 +130,12 @@ def lines(platform: Platform) -> list[str]:
         *(f"{name:<18} {value}" for name, value in rows),
         "",
         f"  export KUBECONFIG={known.kubeconfig}",
+        f"  {platform.exported}",
         f"  kubectl -n {known.namespace} get deployments,pods,httpproxies",
         f"  curl http://{known.host}:{port}/    # or: curl -H 'Host: {known.host}' {url}/",
         f"  serinus local load {service} --rate 50",
         f"  serinus release {service} v1.1 --policy {known.policy}    # a bad one: v2-errors",
-        f"  serinus status {service} -n {known.namespace}",
+        f"  serinus status {service}",
         "",
         "Ctrl-C or `serinus local down` ends all of it; what was in the cluster is gone then.",
     ]

@@ -47,7 +47,8 @@ def choose(api: str, folders: Folders) -> Server:
     if local := read_platform(folders):
         return Server(local.prefect_api.rstrip("/"), f"the local platform in {folders.state}")
     raise Usage(
-        "No Prefect server is named. Either `serinus local up` (a platform on this machine) or "
+        f"No Prefect server is named, and no platform runs in {folders.state}. Either `serinus local up` (a platform on this machine;"
+        " of one in another folder, export the PREFECT_API_URL that `serinus local status` says there) or "
         "`prefect config set PREFECT_API_URL=http://HOST:4200/api` (yours); `--api URL` names one for this command alone."
     )
 

@@ -70,6 +70,11 @@ class Platform:
     def supervisor(self) -> Identity:
         return Identity(self.pid, self.start_time, self.boot_id)
 
+    @property
+    def exported(self) -> str:
+        """A line for a shell: by which commands in other folders find its Prefect server."""
+        return f"export PREFECT_API_URL={self.prefect_api}    # outside of this folder"
+
 
 @cache
 def _adapter() -> TypeAdapter[Platform]:

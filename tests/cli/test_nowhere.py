@@ -118,5 +118,7 @@ def test_a_named_server_is_meant_before_all_others(folders: Folders, monkeypatch
 
 
 def test_without_a_server_two_commands_are_named(folders: Folders) -> None:
-    with pytest.raises(Usage, match=r"serinus local up.*prefect config set PREFECT_API_URL"):
+    with pytest.raises(Usage, match=r"serinus local up.*prefect config set PREFECT_API_URL") as refused:
         choose("", folders)
+    assert f"no platform runs in {folders.state}" in str(refused.value)
+    assert "export the PREFECT_API_URL that `serinus local status` says there" in str(refused.value)

@@ -111,6 +111,9 @@ async def test_a_newcomer_reaches_all_of_it_from_outside_and_down_leaves_nothing
         assert (code, ", 0 failed" in said) == (0, True), said
         code, said = await one.serinus("local", "status")
         assert (code, f"export KUBECONFIG={known.kubeconfig}" in said) == (0, True), said
+        assert f"export PREFECT_API_URL={platform.prefect_api} " in said
+        code, said = await one.serinus("status", "shop")
+        assert (code, f"namespace {known.namespace} has no record of a release of shop" in said) == (2, True), said
         for words, why in (
             (("local", "up", "--kubernetes"), "a platform already runs in"),
             (("local", "up"), "a platform already runs in"),
