@@ -33,6 +33,8 @@ from tasks.show import unsent
 
 log = logging.getLogger("serinus.start")
 DEPLOYMENT = "release/release"
+DEPLOYING = "prefect work-pool create --type process serinus; prefect --no-prompt deploy --all"
+"""What a server is given once; `deploy --all` alone is refused where there is no work pool."""
 OLDEST_SERVER = "3.6.14"
 """Of the servers whose history of a release is whole. An older one does not take this client's events."""
 CALL = "serinus.call"
@@ -87,7 +89,7 @@ async def create(
     """
     given = {"service": service, "version": version, "policy": policy, "if_busy": if_busy}
     parameters = {name: value for name, value in given.items() if value is not None}
-    with asked("the release", f"the deployment {DEPLOYMENT} is not on this server: prefect --no-prompt deploy --all"):
+    with asked("the release", f"the deployment {DEPLOYMENT} is not on this server: {DEPLOYING}"):
         async with asyncio.timeout(ASK_SECONDS), get_client() as client:
             return await _create(client, parameters, digest(parameters, key), here)
 

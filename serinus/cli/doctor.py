@@ -135,11 +135,12 @@ def writable(folders: Folders) -> Iterator[Item]:
 
 
 async def server(api: str, folders: Folders) -> list[Item]:
-    """The Prefect server answers, and its version goes with the client's."""
+    """The Prefect server answers, its version goes with the client's, and the flows are deployed to it."""
     import asyncio
 
     import httpx
 
+    from flows.start import DEPLOYING, DEPLOYMENT
     from serinus.cli.failure import Usage
     from serinus.cli.server import choose
 
@@ -150,6 +151,7 @@ async def server(api: str, folders: Folders) -> list[Item]:
     try:
         async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
             version = str((await client.get(f"{meant.api}/admin/version")).raise_for_status().json())
+            known = (await client.get(f"{meant.api}/deployments/name/{DEPLOYMENT}")).status_code
     except (httpx.HTTPError, ValueError) as cause:
         why = str(cause) or type(cause).__name__
         return [
@@ -159,7 +161,9 @@ async def server(api: str, folders: Folders) -> list[Item]:
                 "start it, or name another: --api URL",
             )
         ]
-    return [Item("Prefect server", f"{meant.api}, version {version} (from {meant.whence})"), versions(version)]
+    there = Item("Prefect server", f"{meant.api}, version {version} (from {meant.whence})")
+    lacking = [Item("Prefect server", f"has no deployment {DEPLOYMENT}", f"once: {DEPLOYING}")] if known == 404 else []
+    return [there, versions(version), *lacking]
 
 
 def versions(server_version: str) -> Item:

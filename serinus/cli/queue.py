@@ -26,6 +26,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from flows.server import asked
+from flows.start import DEPLOYING
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
@@ -58,7 +59,7 @@ async def lacking() -> str:
     Raises:
         Refused, Unavailable: the server does not say
     """
-    with asked("a question about its workers", f"there is no work pool {POOL}: prefect --no-prompt deploy --all"):
+    with asked("a question about its workers", f"there is no work pool {POOL}: {DEPLOYING}"):
         async with asyncio.timeout(ANSWER_SECONDS), get_client() as client:
             pool = await client.read_work_pool(POOL)
             workers = await client.read_workers_for_work_pool(POOL)

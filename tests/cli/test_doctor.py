@@ -1,13 +1,15 @@
-"""Which Prefect servers go with this client."""
+"""What doctor says of a Prefect server: its version, and whether the flows are deployed to it; and its last line."""
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 
 import pytest
 
-from flows.start import OLDEST_SERVER
-from serinus.cli.doctor import verdict, versions
+from flows.start import DEPLOYING, OLDEST_SERVER
+from serinus.cli.doctor import server, verdict, versions
+from serinus.settings import Folders
 
 
 @pytest.mark.parametrize("server", [version("prefect"), "3.999.0", "4.0.0", "4.0.0rc1", "4.0.0.dev3+g1a2b"])
@@ -39,3 +41,22 @@ def test_a_version_that_cannot_be_read_is_a_finding(server: str) -> None:
     item = versions(server)
     assert item.mark[0] == "missing"
     assert "cannot be read" in item.found
+
+
+@pytest.mark.parametrize(("code", "mend"), [(404, f"once: {DEPLOYING}"), (200, ""), (401, "")])
+async def test_a_server_without_the_flows_is_told_with_what_deploys_them(
+    code: int, mend: str, folders: Folders
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        body = f'"{version("prefect")}"'.encode()
+        status = code if asked.endswith(b"/deployments/name/release/release") else 200
+        writer.write(b"HTTP/1.1 %d X\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body))
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        found = await server(f"http://127.0.0.1:{port}/api", folders)
+    assert [item.mend for item in found if item.mend] == ([mend] if mend else [])

@@ -69,7 +69,7 @@ async def test_neither_is_one_that_a_release_is_asked_of() -> None:
 @pytest.mark.real
 async def test_a_server_without_the_deployments_says_how_to_get_them(bare: PrefectServer) -> None:
     with temporary_settings({PREFECT_API_URL: bare.api, PREFECT_API_AUTH_STRING: "user:password"}):
-        with pytest.raises(Refused, match="prefect --no-prompt deploy --all"):
+        with pytest.raises(Refused, match="prefect work-pool create .*; prefect --no-prompt deploy --all"):
             await create("shop", "v2", key="k", here=True)
         await deploy(bare.api)
         with pytest.raises(Refused, match="if_busy"):
