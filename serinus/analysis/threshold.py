@@ -112,7 +112,7 @@ class Checks:
         scrape_seconds: Prometheus' scrape interval of the source
         window_seconds: the rolling window of every limit; at least two scrapes
         failures: disjoint failed windows in a row that end the release
-        min_requests: canary requests without which no phase ends
+        min_requests: canary requests that a phase waits for, beyond its soak as long as its extension lasts
         guards: `strict` (default) or `off`
         burst: variance over mean of stable's errors (phi, >= 1); None means: measured before the release (`burst: auto`)
         relative_limit: r0, what a canary may have of stable's own rate where stable does not keep a limit itself

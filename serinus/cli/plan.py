@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from serinus.policy.explain import Explanation, GateView, PhaseView
 
 LARGEST_RATE = 1e9
+THEN = {"advance": "advances without", "hold": "waits for a person", "abort": "is taken back"}
+"""What a phase does that has not seen enough, by `on.inconclusive`."""
 Version = Annotated[str, typer.Option("--version", help="The version that would be released.")]
 Rate = Annotated[float, typer.Option("--rate", help="Requests a second of the whole service; without it no counts.")]
 
@@ -98,13 +100,15 @@ def _limits(gates: tuple[GateView, ...]) -> tuple[str, ...]:
 
 def _uncertain(explained: Explanation) -> list[str]:
     """What the phases are too short, or the service too quiet, to prove."""
-    from serinus.policy.unit import show_percent
+    from serinus.policy.unit import show_percent, show_seconds
 
     said = []
     for phase in explained.phases:
         at = show_percent(phase.weight_percent)
         if phase.thin:
-            said.append(f"{at}: {phase.requests:,.0f} requests are fewer than min_requests: it will wait for more")
+            few = f"{phase.requests:,.0f} requests are fewer than the {explained.min_requests:,} of checks.min_requests"
+            waits = f"it waits up to {show_seconds(phase.extension_seconds)} more for them"
+            said.append(f"{at}: {few}: {waits}, then {THEN[explained.inconclusive]} (on.inconclusive)")
         lacking = [f"{g.name} {g.limit} ({g.missing:,} more requests)" for g in phase.gates if g.missing]
         if lacking:
             said.append(f"{at}: {', '.join(lacking)}")

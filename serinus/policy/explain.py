@@ -14,7 +14,8 @@ from serinus.errors import Problem
 from serinus.policy.model import Policy
 from serinus.policy.setting import Setting, settings
 from serinus.policy.settle import rehearsed, settled
-from serinus.release.plan import Phase, Plan
+from serinus.release.lifecycle import extension_seconds
+from serinus.release.plan import Inconclusive, Phase, Plan
 
 ALPHA = 0.05
 """Level at which a limit counts as certified."""
@@ -54,6 +55,7 @@ class PhaseView:
         soak_seconds: as it will be; `written_seconds` as it was written, before a rehearsal
         requests: expected of the judged arm during the soak; None without a rate
         thin: whether they are fewer than `min_requests`
+        extension_seconds: how long it waits for more beyond its soak
     """
 
     weight_percent: float
@@ -62,6 +64,7 @@ class PhaseView:
     gates: tuple[GateView, ...]
     requests: float | None
     thin: bool
+    extension_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class Explanation:
         seconds: phases and bake when every check passes
         canary_requests: expected over all phases, None without a rate
         settings: every key besides phases and gates
+        min_requests: that a phase waits for
+        inconclusive: what follows where they do not come
         idle: sentences on limits that can never decide
         warnings: what is allowed and probably not meant
     """
@@ -85,6 +90,8 @@ class Explanation:
     seconds: float
     canary_requests: float | None
     settings: tuple[Setting, ...]
+    min_requests: int
+    inconclusive: Inconclusive
     idle: tuple[str, ...]
     warnings: tuple[Problem, ...]
 
@@ -113,6 +120,8 @@ def explain(policy: Policy, version: str, requests_per_second: float | None = No
         seconds=sum(phase.soak_seconds for phase in (*plan.phases, plan.bake)),
         canary_requests=sum(expected) if expected else None,
         settings=tuple(settings(policy, written, plan)),
+        min_requests=plan.checks.min_requests,
+        inconclusive=plan.on.inconclusive,
         idle=idle(written),
         warnings=policy.warnings,
     )
@@ -167,6 +176,7 @@ def _phase(phase: Phase, written: Phase, plan: Plan, rate: float | None) -> Phas
         gates=(*rates, *(_query(gate) for gate in phase.gates.queries)),
         requests=requests,
         thin=requests is not None and phase.weight.points > 0 and requests < plan.checks.min_requests,
+        extension_seconds=extension_seconds(plan, phase),
     )
 
 

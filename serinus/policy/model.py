@@ -139,7 +139,7 @@ class Checks(Part):
     failures: Annotated[Count, Field(le=1000)] = 3
     """So many failed windows in a row end the release."""
     min_requests: Annotated[Count, Field(le=10**9)] = 50
-    """Canary requests without which no phase ends."""
+    """Canary requests that a phase waits for, beyond its soak for `limits.extension`; without them it goes on by `on.inconclusive`."""
     guards: Annotated[Guards, WORD] = Guards.STRICT
     """`strict` guards the limits against chance and shared incidents; `off` applies them as plain numbers."""
     burst: Annotated[

@@ -89,6 +89,12 @@ def test_without_a_rate_no_requests_are_promised() -> None:
     assert answer["requests_per_second"] is None
 
 
+def test_a_phase_that_will_see_too_few_says_how_long_it_waits_and_what_then() -> None:
+    shown = " ".join(RUN.invoke(app, ["plan", SHOP, "--rate", "50"]).stdout.split())
+    few = "5%: 20 requests are fewer than the 40 of checks.min_requests"
+    assert f"{few}: it waits up to 8s more for them, then advances without (on.inconclusive)" in shown
+
+
 @pytest.mark.parametrize(
     "words", [*(["--rate", rate] for rate in ("-1", "x", "nan", "inf", "1e308")), ["--version", "v 2"]]
 )

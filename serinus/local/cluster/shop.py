@@ -51,7 +51,7 @@ checks:
   scrape: 1s
   window: 5s
   failures: 3
-  min_requests: 15   # at 40 requests a second the first phase's window brings 20
+  min_requests: 15   # at 40 requests a second the first phase brings 32
   burst: 1           # the demo's faults are independent of each other
   warm_up: 2s
 
