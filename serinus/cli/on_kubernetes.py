@@ -25,6 +25,8 @@ from serinus.local.programs import cache
 from serinus.settings import Folders
 
 STOP_SECONDS = 20.0
+FOREGROUND = "So does Ctrl-C."
+AFAR = "`serinus local status` says how to reach it"
 UP_SECONDS = 300.0
 """Ready within that, once everything is built."""
 BUILDING = (
@@ -55,7 +57,7 @@ async def foreground(out: Terminal, folders: Folders, ports: kubernetes.Ports) -
         def one(text: str) -> None:
             say(text)
             if text.startswith("ready: ") and (platform := read_platform(folders)):
-                for line in lines(platform) if out.live else ("`serinus local status` says how to reach it",):
+                for line in (*lines(platform), FOREGROUND) if out.live else (AFAR,):
                     out.say(line)
 
         return one
@@ -137,5 +139,5 @@ def lines(platform: Platform) -> list[str]:
         f"  serinus release {service} v1.1 --policy {known.policy}    # a bad one: v2-errors",
         f"  serinus status {service}",
         "",
-        "Ctrl-C or `serinus local down` ends all of it; what was in the cluster is gone then.",
+        "`serinus local down` ends all of it; what was in the cluster is gone then.",
     ]

@@ -38,13 +38,13 @@ def a_record() -> Record:
     return replace(record, plan=replace(record.plan, service="shop", target=THERE))
 
 
-def running(folders: Folders, kubeconfig: Path, *, ready: bool = True) -> None:
-    """A platform's file as its supervisor, this process, would write it."""
+def a_platform(kubeconfig: Path, *, ready: bool = True) -> Platform:
+    """One on Kubernetes whose supervisor is this process."""
     me = identity_of(os.getpid())
     assert me is not None
     known = OnKubernetes(str(kubeconfig), "kubectl", "demo", "shop.localhost", "shop.yaml", "cluster")
     here = "http://127.0.0.1:1"
-    platform = Platform(
+    return Platform(
         *(me.pid, me.start_time, me.boot_id, ready, ()),
         prefect_api=f"{here}/api",
         prefect_ui=here,
@@ -55,8 +55,12 @@ def running(folders: Folders, kubeconfig: Path, *, ready: bool = True) -> None:
         logs="logs",
         kubernetes=known,
     )
+
+
+def running(folders: Folders, kubeconfig: Path, *, ready: bool = True) -> None:
+    """A platform's file as its supervisor would write it."""
     folders.state.mkdir()
-    write_platform(folders, platform)
+    write_platform(folders, a_platform(kubeconfig, ready=ready))
 
 
 @asynccontextmanager

@@ -116,6 +116,7 @@ def _objects() -> Iterator[tuple[str, dict[str, Any]]]:
         "image": f"registry.example/{SERVICE}:{STABLE}",
         "ports": [{"name": "http", "containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
     }
     deployed = {
         "replicas": REPLICAS,
