@@ -55,6 +55,10 @@ class Nowhere(Refused):
         super().__init__(what, "create it, or name the right one", "workload.kubernetes.namespace")
 
 
+class Denied(Refused):
+    """RBAC does not allow it."""
+
+
 class Gone(Unavailable):
     """The server has forgotten the version that a watch was to begin at: list again."""
 
@@ -80,7 +84,7 @@ def refusal(doing: Doing, code: int, body: bytes) -> PlatformError:
         # Tokens are renewed by others, and a server that has just started knows none of them for a moment.
         return Unavailable(f"{doing}: the API server does not know who asks (401): the token is wrong or has expired")
     if code == 403 and f"cannot {doing.verb} resource" in words:
-        return Refused(f"the right to {doing} is missing: {words}")
+        return Denied(f"the right to {doing} is missing: {words}")
     if code == 404:
         return _not_found(doing, status, words)
     return Refused(f"{doing}: the API server refuses it ({code}): {words}")

@@ -17,8 +17,8 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
-from serinus.errors import Refused, Unavailable
-from serinus.kube.errors import Doing, refusal
+from serinus.errors import PlatformError, Refused, Unavailable
+from serinus.kube.errors import Denied, Doing, refusal
 from serinus.kube.patch import Object, Operation
 
 CALL_SECONDS = 3.0
@@ -57,6 +57,7 @@ class Wire:
         self._api = api
         self._seconds = seconds
         self._credentials = credentials
+        self._allowed = set[Doing]()
 
     async def aclose(self) -> None:
         await self._api.close()
@@ -76,7 +77,8 @@ class Wire:
             await self._renew(doing)
             code, said = await self._ask(doing, method, path, query, body, content)
         if code >= 300:
-            raise refusal(doing, code, said)
+            raise self._refusal(doing, code, said)
+        self._allowed.add(doing)
         return said
 
     async def lines(
@@ -99,10 +101,18 @@ class Wire:
         with self._reaching(doing, seconds):
             async with answer.response:
                 if answer.status >= 300:
-                    raise refusal(doing, answer.status, await answer.read())
+                    raise self._refusal(doing, answer.status, await answer.read())
+                self._allowed.add(doing)
                 _probed(answer.response)
                 async for line in answer.response.content:
                     yield line
+
+    def _refusal(self, doing: Doing, code: int, said: bytes) -> PlatformError:
+        """A right that was there may come back: a server that has just started knows no role yet, and denies what it will allow."""
+        error = refusal(doing, code, said)
+        if isinstance(error, Denied) and doing in self._allowed:
+            return Unavailable(f"{error}; it was there before")
+        return error
 
     async def _begun(
         self, doing: Doing, path: str, query: Sequence[tuple[str, str]], timeout: aiohttp.ClientTimeout

@@ -235,3 +235,20 @@ async def test_a_body_is_written_as_go_writes_it(tmp_path: Path) -> None:
     [said] = heard
     assert json.loads(said)[0]["value"] == value
     assert "a \\u003cb\\u003e \\u0026 \u00e9 \\u2028" in said
+
+
+async def test_a_right_that_was_there_may_come_back(tmp_path: Path) -> None:
+    """A server that has just started knows no role yet."""
+    said = {"kind": "Status", "message": 'configmaps "x" is forbidden: User "u" cannot get resource "configmaps"'}
+    answers = {
+        "x": iter([(200, b"{}"), (403, json.dumps(said).encode())]),
+        "y": iter([(403, json.dumps(said).encode())]),
+    }
+    async with a_server(lambda asked: next(answers[asked.split(" ")[1][-1]]), tmp_path) as kube:
+        await kube.get(CONFIG_MAP, "x")
+        with pytest.raises(
+            Unavailable, match="the right to get configmaps x in namespace shop is missing.*there before"
+        ):
+            await kube.get(CONFIG_MAP, "x")
+        with pytest.raises(Refused, match="the right to get configmaps y"):
+            await kube.get(CONFIG_MAP, "y")
