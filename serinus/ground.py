@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +25,7 @@ from serinus.stores import process
 
 if TYPE_CHECKING:
     from serinus.kube.client import Kube
+    from serinus.kube.patch import Object
 
 
 log = logging.getLogger("serinus.ground")
@@ -102,6 +103,17 @@ class There:
     async def services(self) -> frozenset[str]:
         async with self.connected() as kube:
             return frozenset(await _recorded(kube))
+
+    async def spread(self) -> Mapping[str, tuple[str, ...]]:
+        """The namespaces of the whole cluster that have a record of it, by service; for who may look into all of it."""
+        from serinus.kube.client import CONFIG_MAP
+
+        found: dict[str, tuple[str, ...]] = {}
+        async with self.connected() as kube:
+            for one in await kube.spread(CONFIG_MAP, _records()):
+                service = _service(one)
+                found[service] = (*found.get(service, ()), one["metadata"]["namespace"])
+        return found
 
     async def target(self, service: str) -> Target | None:
         """As its record has it, for whoever has no policy; else as its policy says, where that is about this namespace.
@@ -209,10 +221,22 @@ def _planned(service: str, folders: Folders) -> Target:
 async def _recorded(kube: Kube) -> list[str]:
     """Every service with a record in the namespace."""
     from serinus.kube.client import CONFIG_MAP
+
+    return [_service(one) for one in await kube.select(CONFIG_MAP, _records())]
+
+
+def _records() -> str:
+    """Whose labels a record has."""
     from serinus.kube.names import MANAGED_BY, SERINUS, SERVICE, STATE
 
-    listed = await kube.select(CONFIG_MAP, f"{STATE},{MANAGED_BY}={SERINUS},{SERVICE}")
-    return [str(one["metadata"]["labels"][SERVICE]) for one in listed]
+    return f"{STATE},{MANAGED_BY}={SERINUS},{SERVICE}"
+
+
+def _service(record: Object) -> str:
+    """Whose record it is."""
+    from serinus.kube.names import SERVICE
+
+    return str(record["metadata"]["labels"][SERVICE])
 
 
 def beside(folders: Folders) -> There | None:

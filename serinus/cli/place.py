@@ -52,9 +52,24 @@ async def meant(service: str, folders: Folders, namespace: str = "", context: st
 
 
 async def _recorded(ours: There, service: str) -> dict[str, Target]:
-    """What has a record there: this service, or without one all."""
-    names = [name for name in sorted(await ours.services()) if service in ("", name)]
-    targets = {name: await ours.target(name) for name in names}
+    """What has a record there: this service, or without one all; in the namespace of the platform's own, else wherever it is.
+
+    Raises:
+        Usage: in several others
+    """
+    from dataclasses import replace
+
+    targets = {}
+    for name, namespaces in sorted((await ours.spread()).items()):
+        if service not in ("", name):
+            continue
+        if ours.namespace not in namespaces and len(namespaces) > 1:
+            either = " or ".join(sorted(namespaces))
+            raise Usage(
+                f"{name} has a record in several namespaces: --namespace {either}, with KUBECONFIG={ours.kubeconfig}."
+            )
+        where = ours.namespace if ours.namespace in namespaces else namespaces[0]
+        targets[name] = await replace(ours, namespace=where).target(name)
     return {name: target for name, target in targets.items() if target}
 
 

@@ -138,10 +138,18 @@ class Kube:
         _, found = await self.listed(Selection(kind, labels=selector))
         return found
 
+    async def spread(self, kind: Kind, selector: str) -> list[Object]:
+        """Every object with these labels, whatever its namespace."""
+        _, found = await self._listed(Selection(kind, labels=selector), "")
+        return found
+
     async def listed(self, selection: Selection) -> tuple[str, list[Object]]:
         """The objects, and the version at which a watch goes on from them."""
-        doing = Doing("list", selection.kind.resource, self.namespace)
-        path, found, further = selection.kind.path(self.namespace), list[Object](), ""
+        return await self._listed(selection, self.namespace)
+
+    async def _listed(self, selection: Selection, namespace: str) -> tuple[str, list[Object]]:
+        doing = Doing("list", selection.kind.resource, namespace)
+        path, found, further = selection.kind.path(namespace), list[Object](), ""
         while True:
             query = [*selection.query, ("limit", str(PAGE)), *([("continue", further)] if further else [])]
             answer = _object(doing, await self._wire.answer(doing, "GET", path, query))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,27 +64,23 @@ def running(folders: Folders, kubeconfig: Path, *, ready: bool = True) -> None:
     write_platform(folders, a_platform(kubeconfig, ready=ready))
 
 
+def a_config_map(namespace: str) -> dict[str, Any]:
+    record = a_record()
+    metadata = {"name": names.record_name("shop"), "namespace": namespace, "resourceVersion": "1"}
+    said = {**names.labels("shop", record.release), **news.labels(record)}
+    return {"metadata": {**metadata, "labels": said}, "data": {"record": to_json(record).decode()}}
+
+
 @asynccontextmanager
-async def a_cluster(folder: Path, *records: Record) -> AsyncIterator[Path]:
-    """Its kubeconfig: an API server that has these records in namespace `demo`, and nothing else."""
-    kept = {
-        names.record_name(record.plan.service): {
-            "metadata": {
-                "name": names.record_name(record.plan.service),
-                "resourceVersion": "1",
-                "labels": {**names.labels(record.plan.service, record.release), **news.labels(record)},
-            },
-            "data": {"record": to_json(record).decode()},
-        }
-        for record in records
-    }
+async def a_cluster(folder: Path, *namespaces: str) -> AsyncIterator[Path]:
+    """Its kubeconfig: an API server that has a record of `shop` in each of these namespaces, and nothing else."""
+    kept = {f"/api/v1/namespaces/{each}/configmaps/serinus-shop": a_config_map(each) for each in namespaces}
 
     def answer(request: str) -> tuple[int, bytes]:
         path = request.split()[1].partition("?")[0]
-        if path == "/api/v1/namespaces/demo/configmaps":
+        if path == "/api/v1/configmaps":
             return 200, json.dumps({"metadata": {}, "items": list(kept.values())}).encode()
-        found = kept.get(path.removeprefix("/api/v1/namespaces/demo/configmaps/"))
-        return (200, json.dumps(found).encode()) if found else (404, NOT_FOUND)
+        return (200, json.dumps(kept[path]).encode()) if path in kept else (404, NOT_FOUND)
 
     async with a_server(answer, folder):
         yield folder / "kubeconfig"
@@ -98,15 +95,25 @@ def _no_kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("service", ["shop", ""])
+@pytest.mark.parametrize(
+    ("namespaces", "meant_one"), [(("demo",), "demo"), (("market", "demo"), "demo"), (("market",), "market")]
+)
 async def test_the_kubernetes_that_runs_here_is_meant_where_it_has_the_record(
-    service: str, folders: Folders, tmp_path: Path
+    service: str, namespaces: tuple[str, ...], meant_one: str, folders: Folders, tmp_path: Path
 ) -> None:
-    async with a_cluster(tmp_path, a_record()) as kubeconfig:
+    async with a_cluster(tmp_path, *namespaces) as kubeconfig:
         running(folders, kubeconfig)
         found = await meant(service, folders)
     options = found["shop"].workload_options
-    assert (options["namespace"], options["kubeconfig"]) == ("demo", str(kubeconfig))
+    assert (options["namespace"], options["kubeconfig"]) == (meant_one, str(kubeconfig))
     assert "context" not in options
+
+
+async def test_several_namespaces_are_named_for_a_person_to_choose(folders: Folders, tmp_path: Path) -> None:
+    async with a_cluster(tmp_path, "market", "fair") as kubeconfig:
+        running(folders, kubeconfig)
+        with pytest.raises(Usage, match="--namespace fair or market, with KUBECONFIG="):
+            await meant("shop", folders)
 
 
 async def test_without_a_record_there_it_is_said_where_was_looked(folders: Folders, tmp_path: Path) -> None:
@@ -119,7 +126,7 @@ async def test_without_a_record_there_it_is_said_where_was_looked(folders: Folde
 
 
 async def test_what_it_does_not_have_is_where_it_would_be_without_it(folders: Folders, tmp_path: Path) -> None:
-    async with a_cluster(tmp_path, a_record()) as kubeconfig:
+    async with a_cluster(tmp_path, "demo") as kubeconfig:
         running(folders, kubeconfig)
         route = folders.service("till") / "route"
         route.mkdir(parents=True)
