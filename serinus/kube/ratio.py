@@ -13,6 +13,7 @@ from typing import Any
 
 from serinus.errors import Refused
 from serinus.kube import mark as annotation
+from serinus.kube import writer
 from serinus.kube.names import mark_annotation
 from serinus.kube.patch import Object, Operation, at_version, drop, entry, pointer, put, test
 from serinus.ports import Route
@@ -64,7 +65,7 @@ def route(canary: Object | None, service: str, beside: Beside | None) -> Route:
         return Route(share(count, stable) if selected else NOTHING, None, version, original, stable)
     as_marked = count == instances(found.mark.weight, stable)
     weight = found.mark.weight if as_marked else share(count, stable)
-    return Route(weight, found.mark, version, original, stable)
+    return Route(weight, found.mark, version, original, stable, writer=writer.last(canary))
 
 
 def marking(canary: Object, service: str, mark: Mark, original: str, write: str) -> list[Operation]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serinus.errors import Refused
-from serinus.kube import behind
+from serinus.kube import behind, writer
 from serinus.kube import mark as annotation
 from serinus.kube.backends import Backend, Pair
 from serinus.kube.names import PREFIX, RELEASE, mark_annotation, shortened
@@ -78,7 +78,7 @@ class Split:
         # An unmarked object has nothing of ours that changes with every write, so its generation tells two of its lives apart.
         about = [seen["metadata"]["uid"], text, None if marked else seen["metadata"]["generation"], list(rules.items())]
         version = hashlib.sha256(_compact(about).encode()).hexdigest()[:16]
-        return Route(weight, marked.mark if marked else None, version, found)
+        return Route(weight, marked.mark if marked else None, version, found, writer=writer.last(seen))
 
     def marking(self, seen: Object, mark: Mark, found: str, write: str) -> list[Operation]:
         """The patch for weight and mark together, on the object as it was seen alone.

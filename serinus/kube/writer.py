@@ -1,27 +1,36 @@
-"""Who wrote a Deployment's template last, beside us? Pure; by the field managers that the API server keeps.
+"""Who wrote an object, or a Deployment's template, last, beside us? Pure; by the field managers that the API server keeps.
 
 Source: kubernetes.io, Server-Side Apply, "Field management".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from serinus.kube.names import SERINUS
 
 
+def last(found: Mapping[str, Any]) -> str:
+    """`kubectl-edit at 2026-11-24T10:02:03Z`; empty where nobody else is known to have written it. A status is no word of anybody's."""
+    return _latest(_theirs(found))
+
+
 def of_template(deployment: Mapping[str, Any]) -> str:
-    """`kubectl-set at 2026-11-24T10:02:03Z`; empty where nobody else is known to have written it."""
-    entries = deployment["metadata"].get("managedFields") or ()
-    theirs = [entry for entry in entries if entry.get("manager") != SERINUS and _in_template(entry)]
-    last = max(theirs, key=lambda entry: str(entry.get("time") or ""), default=None)
-    if last is None:
+    """The same, of the template alone."""
+    return _latest(
+        entry for entry in _theirs(deployment) if "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    )
+
+
+def _theirs(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = found["metadata"].get("managedFields") or ()
+    return [entry for entry in entries if entry.get("manager") != SERINUS and not entry.get("subresource")]
+
+
+def _latest(entries: Iterable[Mapping[str, Any]]) -> str:
+    latest = max(entries, key=lambda entry: str(entry.get("time") or ""), default=None)
+    if latest is None:
         return ""
-    named = last.get("manager") or "somebody without a name"
-    return f"{named} at {last['time']}" if last.get("time") else str(named)
-
-
-def _in_template(entry: Mapping[str, Any]) -> bool:
-    fields = (entry.get("fieldsV1") or {}).get("f:spec") or {}
-    return not entry.get("subresource") and "f:template" in fields
+    named = latest.get("manager") or "somebody without a name"
+    return f"{named} at {latest['time']}" if latest.get("time") else str(named)

@@ -78,7 +78,8 @@ def route_action(engine: Engine, route: Route) -> Action | None:
     if mark is None:
         if record.state is State.STARTING:
             return None
-        return Action(Step.ROLL_BACK, "the mark on the route is gone", "route", "drift")
+        who = f": {route.writer} wrote it last" if route.writer else ""
+        return Action(Step.ROLL_BACK, f"the mark on the route is gone{who}", "route", "drift")
     if mark.release != record.release:
         if record.state is State.STARTING and mark.token < record.token:
             return None
@@ -88,7 +89,8 @@ def route_action(engine: Engine, route: Route) -> Action | None:
     if mark.mode is Mode.CLOSED:
         return Action(Step.ROLL_BACK, mark.why or "somebody closed the route", "route", "closed")
     if route.weight != mark.weight:
-        return Action(Step.ROLL_BACK, f"somebody set {route.weight} where {mark.weight} was left", "route", "drift")
+        why = f"{route.writer or 'somebody'} set {route.weight} where {mark.weight} was left"
+        return Action(Step.ROLL_BACK, why, "route", "drift")
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 
 from serinus.release.record import State
@@ -45,7 +46,7 @@ async def weighed(stable: int, canary: int, shop: Shop) -> str:
         outcome, why = await going.ended()
         await shop.whole(BEFORE)
     assert outcome == State.ROLLED_BACK, (outcome, why)
-    assert f"somebody set {canary} % where 50 % was left" in why, why
+    assert re.search(rf"kubectl-patch at \S+ set {canary} % where 50 % was left", why), why
     assert shop.front["metadata"]["labels"]["team"] == "checkout"
     assert users.failed == 0, users.seen
     return why
@@ -69,7 +70,7 @@ async def replaced(shop: Shop) -> str:
         outcome, why = await going.ended()
         await shop.whole(BEFORE)
     assert outcome == State.ROLLED_BACK, (outcome, why)
-    assert "the mark on the route is gone" in why, why
+    assert re.search(r"the mark on the route is gone: kubectl-replace at \S+ wrote it last", why), why
     assert shop.front["spec"] == before
     assert users.failed == 0, users.seen
     return why
@@ -106,6 +107,7 @@ async def put_back(shop: Shop) -> str:
             await asyncio.wait({operator})
     assert outcome == State.ROLLED_BACK, (outcome, why)
     assert "was left" in why or "stable was changed" in why, why
+    assert "argocd-controller at " in why, why
     assert going.engine is not None
     ups = [percent for _, percent in going.engine.record.tally.weights if percent]
     assert len(ups) <= 2, ups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serinus.kube.writer import of_template
+from serinus.kube.writer import last, of_template
 
 
 def wrote(manager: str, time: str, *fields: str, **more: Any) -> dict[str, Any]:
@@ -31,3 +31,14 @@ def test_nobody_else_or_nothing_known() -> None:
     assert of_template({"metadata": {"name": "shop"}}) == ""
     assert by({"manager": "", "fieldsV1": {"f:spec": {"f:template": {}}}}) == "somebody without a name"
     assert by(wrote("manager", "2026-11-24T10:03:00Z", "template", subresource="status")) == ""
+
+
+def test_an_object_s_last_writer_wrote_whatever_of_it_but_its_status() -> None:
+    entries = [
+        wrote("kubectl-create", "2026-11-24T10:00:00Z", "routes"),
+        {"manager": "kubectl-label", "time": "2026-11-24T10:01:00Z", "fieldsV1": {"f:metadata": {}}},
+        wrote("serinus", "2026-11-24T10:02:00Z", "routes"),
+        wrote("contour", "2026-11-24T10:03:00Z", "status", subresource="status"),
+    ]
+    assert last({"metadata": {"managedFields": entries}}) == "kubectl-label at 2026-11-24T10:01:00Z"
+    assert last({"metadata": {}}) == ""
