@@ -16,6 +16,8 @@ from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, verb
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
     from serinus.cli.follow import Seen
     from serinus.ports import Metrics
     from serinus.settings import Folders
@@ -138,21 +140,23 @@ async def server(api: str, folders: Folders) -> list[Item]:
     """The Prefect server answers, its version goes with the client's, and the flows are deployed to it."""
     import asyncio
 
-    import httpx
+    from prefect import get_client
 
+    from flows.server import NO_ANSWER
     from flows.start import DEPLOYING, DEPLOYMENT
     from serinus.cli.failure import Usage
-    from serinus.cli.server import choose
+    from serinus.cli.server import choose, connected
 
     try:
         meant = await asyncio.to_thread(choose, api, folders)
     except Usage as cause:
         return [Item("Prefect server", "none is named", str(cause))]
     try:
-        async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
-            version = str((await client.get(f"{meant.api}/admin/version")).raise_for_status().json())
-            known = (await client.get(f"{meant.api}/deployments/name/{DEPLOYMENT}")).status_code
-    except (httpx.HTTPError, ValueError) as cause:
+        with connected(meant):  # by Prefect's own client, which knows the key that the server demands
+            async with asyncio.timeout(ANSWER_SECONDS), get_client() as client:
+                version = str((await client.request("GET", "/admin/version")).json())
+                deployed = await _deployed(client)
+    except (*NO_ANSWER, ValueError) as cause:
         why = str(cause) or type(cause).__name__
         return [
             Item(
@@ -162,8 +166,22 @@ async def server(api: str, folders: Folders) -> list[Item]:
             )
         ]
     there = Item("Prefect server", f"{meant.api}, version {version} (from {meant.whence})")
-    lacking = [Item("Prefect server", f"has no deployment {DEPLOYMENT}", f"once: {DEPLOYING}")] if known == 404 else []
-    return [there, versions(version), *lacking]
+    lacking = Item("Prefect server", f"has no deployment {DEPLOYMENT}", f"once: {DEPLOYING}")
+    return [there, versions(version), *([] if deployed else [lacking])]
+
+
+async def _deployed(client: PrefectClient) -> bool:
+    """Whether the server has the deployment that a release is a run of; who may not look there does not know that it is missing."""
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    from flows.start import DEPLOYMENT
+
+    try:
+        names = dict(zip(("flow_name", "deployment_name"), DEPLOYMENT.split("/"), strict=True))
+        await client.request("GET", "/deployments/name/{flow_name}/{deployment_name}", path_params=names)
+    except PrefectHTTPStatusError as cause:
+        return cause.response.status_code != 404
+    return True
 
 
 def versions(server_version: str) -> Item:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from importlib.metadata import version
 
 import pytest
+from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 
 from flows.start import DEPLOYING, OLDEST_SERVER
 from serinus.cli.doctor import server, verdict, versions
@@ -47,10 +49,14 @@ def test_a_version_that_cannot_be_read_is_a_finding(server: str) -> None:
 async def test_a_server_without_the_flows_is_told_with_what_deploys_them(
     code: int, mend: str, folders: Folders
 ) -> None:
+    """One that demands a key: doctor has it from where the release has it."""
+    key = b"authorization: Basic " + base64.b64encode(b"user:password")
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        asked = await reader.readuntil(b"\r\n\r\n")
         body = f'"{version("prefect")}"'.encode()
-        status = code if asked.endswith(b"/deployments/name/release/release") else 200
+        status = code if asked.split()[1].endswith(b"/deployments/name/release/release") else 200
+        status = status if key.lower() in asked.lower() else 401
         writer.write(b"HTTP/1.1 %d X\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body))
         await writer.drain()
         writer.close()
@@ -58,5 +64,6 @@ async def test_a_server_without_the_flows_is_told_with_what_deploys_them(
     listening = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with listening:
         port = listening.sockets[0].getsockname()[1]
-        found = await server(f"http://127.0.0.1:{port}/api", folders)
+        with temporary_settings({PREFECT_API_AUTH_STRING: "user:password"}):
+            found = await server(f"http://127.0.0.1:{port}/api", folders)
     assert [item.mend for item in found if item.mend] == ([mend] if mend else [])
