@@ -4,7 +4,7 @@ BIN := .venv/bin
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-kubernetes test pythons check bench bench-kubernetes clean
+.PHONY: help setup demo demo-kubernetes test pythons check bench bench-kubernetes bench-budget clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: setup ## Measure the product's promises; writes bench/results
 
 bench-kubernetes: setup ## Measure them on a real Kubernetes, and the same faults under Flagger
 	@$(BIN)/python -m bench.kubernetes
+
+bench-budget: setup ## Count what a release of an hour asks of an API server and writes into its etcd
+	@$(BIN)/python -m bench.budget
 
 clean: ## Take away what the others made; evidence (TEST/) stays
 	@if [ -x $(BIN)/serinus ] && [ -e .serinus/platform.json ]; then $(BIN)/serinus local down; fi

@@ -47,17 +47,12 @@ async def platform(
     """What holds route, workload and record of a service, and tells of their changes; closed with the stack."""
     if target.workload == KUBERNETES:
         from serinus.kube.connecting import connect
-        from serinus.kube.telling import Telling
-        from serinus.ledgers.told import ToldLedger
 
         options = target.workload_options
         context, namespace = options.get("context", ""), options["namespace"]
         kube = await connect(options.get("kubeconfig", ""), context=context, namespace=namespace)
         stack.push_async_callback(kube.aclose)
-        router, workload, ledger, wake = _on_kubernetes(stack, kube, service, target)
-        telling = Telling(kube, options["deployment"], options.get("container", ""))
-        stack.push_async_callback(telling.aclose)
-        return router, workload, ToldLedger(ledger, telling), wake
+        return _on_kubernetes(stack, kube, service, target)
     here = read_platform(folders)
     router = EnvoyRouter(folders, service, here.envoy_admin if here else None)
     stack.push_async_callback(router.aclose)
@@ -72,9 +67,11 @@ def _on_kubernetes(
     from serinus.kube.names import record_name
     from serinus.kube.seen import Seen
     from serinus.kube.surroundings import Surroundings
+    from serinus.kube.telling import Telling
     from serinus.kube.wake import Watching
     from serinus.kube.watch import Watch
     from serinus.ledgers.kubernetes import KubernetesLedger
+    from serinus.ledgers.told import ToldLedger
     from serinus.routers.contour import contour_router
     from serinus.routers.gateway_api import gateway_api_router
     from serinus.routers.replicas import ReplicasRouter
@@ -91,11 +88,13 @@ def _on_kubernetes(
     else:
         router = gateway_api_router(kube, routed["route"], service, options["service"])
     seen, around = Seen(kube), Surroundings(kube, named, service, router.routed)
+    telling = Telling(kube, seen, named.deployment, named.container)
     record, route = Selection(CONFIG_MAP, record_name(service)), router.selection
     wake = Watching((Watch(kube, record), record.name, ledger.wrote), (Watch(kube, route), route.name, router.knows))
     stack.push_async_callback(seen.aclose)
     stack.push_async_callback(wake.aclose)
-    return router, KubernetesWorkload(kube, seen, named, around), ledger, wake
+    stack.push_async_callback(telling.aclose)
+    return router, KubernetesWorkload(kube, seen, named, around), ToldLedger(ledger, telling), wake
 
 
 def figures(service: str, url: str, target: Target, plan: Plan | None) -> PrometheusMetrics | AbsentMetrics:

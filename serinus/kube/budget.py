@@ -9,10 +9,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serinus.errors import Conflict, PlatformError
+from serinus.errors import Conflict, PlatformError, Refused
 from serinus.kube import names, selector
 from serinus.kube.canary import labels, own_labels, release_of
-from serinus.kube.client import Kube
+from serinus.kube.client import Kube, Selection
 from serinus.kube.missed import BUDGET
 from serinus.kube.patch import Object
 
@@ -62,35 +62,65 @@ def _least(spec: Mapping[str, Any], replicas: int) -> dict[str, Any]:
     return {"minAvailable": least} if isinstance(least, str) else {"maxUnavailable": max(replicas - least, 0)}
 
 
-async def ensure(kube: Kube, stable: Object, deployment: str, pods: Mapping[str, str], release: str) -> None:
-    """The canary's is there, where it lacks one. Without the right to it a release goes on: preflight has said so.
+class Budgets:
+    """Sees to the canary's budget, once a release.
 
     Args:
-        stable: its Deployment
+        kube: closed by whoever opened it
         deployment: name of the canary's
-        pods: labels of the canary's pods
     """
-    beside = (stable["spec"]["template"].get("metadata") or {}).get("labels") or {}
-    try:
-        found = await kube.select(BUDGET, "")
-        there = next((one for one in found if one["metadata"]["name"] == deployment), None)
-        lacks = wanted(found, beside, pods)
-        if lacks is None or (there and release_of(there) in ("", release)):
+
+    def __init__(self, kube: Kube, deployment: str) -> None:
+        self._kube = kube
+        self._deployment = deployment
+        self._known: Sequence[Object] | None = None
+        self._settled = ""
+
+    def found(self, every: Sequence[Object]) -> None:
+        """What preflight has listed, of the whole namespace: the release that follows lists none of it again."""
+        self._known = every
+
+    async def ensure(self, stable: Object, pods: Mapping[str, str], release: str) -> None:
+        """The canary's is there, where it lacks one. Without the right to it a release goes on: preflight has said so.
+
+        Nothing is asked any more of a release for which that is settled; what did not succeed is tried with its next weight.
+
+        Args:
+            stable: its Deployment
+            pods: labels of the canary's pods
+        """
+        if self._settled == release:
             return
-        if there:  # of a release that is over: only one of a service is live
-            await kube.delete(BUDGET, deployment, there["metadata"]["uid"])
-        await kube.create(BUDGET, made(lacks, deployment, release, stable["spec"]["replicas"]))
-    except Conflict:
-        return  # somebody else made it, or the one before is still going: asked again with the next weight
-    except PlatformError as cause:
-        log.warning("%s has no PodDisruptionBudget: %s", deployment, cause)
+        beside = (stable["spec"]["template"].get("metadata") or {}).get("labels") or {}
+        try:
+            if self._known is None:  # a process that has not looked before
+                self._known = await self._kube.select(BUDGET, "")
+            lacks = wanted(self._known, beside, pods)
+            if lacks is not None:
+                await self._make(made(lacks, self._deployment, release, stable["spec"]["replicas"]), release)
+        except Conflict:
+            return  # somebody else made it, or the one before is still going
+        except PlatformError as cause:
+            log.warning("%s has no PodDisruptionBudget: %s", self._deployment, cause)
+            if not isinstance(cause, Refused):
+                return
+        self._settled, self._known = release, None
 
+    async def _make(self, budget: Object, release: str) -> None:
+        """Looked for by its name in a list: to get one is a right of its own, which nothing else needs."""
+        _, found = await self._kube.listed(Selection(BUDGET, self._deployment))
+        for there in found:
+            if release_of(there) in ("", release):
+                return
+            await self._kube.delete(BUDGET, self._deployment, there["metadata"]["uid"])  # only one release is live
+        await self._kube.create(BUDGET, budget)
 
-async def discard(kube: Kube, deployment: str, release: str) -> None:
-    """Take this release's away, if it is there."""
-    try:
-        for one in await kube.select(BUDGET, f"{names.RELEASE}={names.shortened(release)}"):
-            if one["metadata"]["name"] == deployment and release_of(one) == release:
-                await kube.delete(BUDGET, deployment, one["metadata"]["uid"])
-    except PlatformError as cause:
-        log.warning("the PodDisruptionBudget %s stays: %s", deployment, cause)
+    async def discard(self, release: str) -> None:
+        """Take this release's away, if it is there."""
+        self._settled = ""
+        try:
+            for one in await self._kube.select(BUDGET, f"{names.RELEASE}={names.shortened(release)}"):
+                if one["metadata"]["name"] == self._deployment and release_of(one) == release:
+                    await self._kube.delete(BUDGET, self._deployment, one["metadata"]["uid"])
+        except PlatformError as cause:
+            log.warning("the PodDisruptionBudget %s stays: %s", self._deployment, cause)

@@ -6,7 +6,7 @@ What the objects mean is the adapters' business; which server is meant says `con
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -58,6 +58,7 @@ POD = Kind("", "v1", "pods", "Pod")
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 _NAMESPACE = Kind("", "v1", "namespaces", "Namespace")
 _REVIEW = Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
+_RULES = Kind("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +220,18 @@ class Kube:
     async def may(self, verb: str, kind: Kind, name: str = "", part: str = "") -> bool:
         """Whether RBAC lets us do this here; changes nothing."""
         asked = {"namespace": self.namespace, "verb": verb, "group": kind.group, "resource": kind.plural, "name": name}
-        spec = {"resourceAttributes": {**asked, "subresource": part}}
-        body = {"apiVersion": _REVIEW.api_version, "kind": _REVIEW.name, "spec": spec}
-        doing = Doing("create", _REVIEW.resource, "")
-        answer = _object(doing, await self._wire.answer(doing, "POST", _REVIEW.path(""), body=body))
-        return bool(answer.get("status", {}).get("allowed"))
+        status = await self._reviewed(_REVIEW, {"resourceAttributes": {**asked, "subresource": part}})
+        return bool(status.get("allowed"))
+
+    async def rules(self) -> Mapping[str, Any]:
+        """The status of a review of everything that we may do here; changes nothing."""
+        return await self._reviewed(_RULES, {"namespace": self.namespace})
+
+    async def _reviewed(self, kind: Kind, spec: Mapping[str, Any]) -> dict[str, Any]:
+        body = {"apiVersion": kind.api_version, "kind": kind.name, "spec": spec}
+        doing = Doing("create", kind.resource, "")
+        answer = _object(doing, await self._wire.answer(doing, "POST", kind.path(""), body=body))
+        return dict(answer.get("status") or {})
 
     async def serves(self, kind: Kind) -> bool:
         """Whether the server knows the kind at all; whoever is known to it may ask that."""

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from serinus.errors import Finding
 from serinus.kube.autoscaler import AUTOSCALER
-from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, Kind, Kube
+from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, Kind
 from serinus.kube.missed import BUDGET
 from serinus.kube.named import Named
 from serinus.kube.names import canary_name
+from serinus.kube.rules import Rules
 from serinus.kube.telling import EVENT
 
 
@@ -84,14 +85,14 @@ def needed(named: Named) -> tuple[Right, ...]:
     )
 
 
-async def missing(kube: Kube, rights: Iterable[Right]) -> list[Finding]:
+async def missing(rules: Rules, rights: Iterable[Right]) -> list[Finding]:
     """A finding for each that we do not have; all are asked at once."""
 
     async def asked(right: Right) -> Finding | None:
-        if await kube.may(right.verb, right.kind, right.name, right.part):
+        if await rules.may(right.verb, right.kind, right.name, right.part):
             return None
         what = f"the right to {right} is missing: {right.without}"
         mend = f"add to our Role: {right.rule} (deployments/kubernetes has them all)"
-        return Finding(what, f"namespace {kube.namespace}", mend, right.fatal)
+        return Finding(what, f"namespace {rules.kube.namespace}", mend, right.fatal)
 
     return [found for found in await asyncio.gather(*map(asked, rights)) if found]

@@ -1,6 +1,7 @@
 """What is seen again and again is watched: the first look at an object reads it, and from the second on a watch shows it.
 
-For deciding what is so now. Whoever writes over an object reads it from the server itself.
+For deciding what is so now. Whoever writes over an object reads it from the server itself, or writes on condition that it still is what
+was seen, and reads it where it is not.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ What each kind of object would do to a release is judged by a module of its own;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,10 +30,24 @@ from serinus.kube.autoscaler import AUTOSCALER
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.named import Named, Routed
 from serinus.kube.patch import Object
+from serinus.kube.rules import Rules
 from serinus.kube.template import Template, containers
 
 Judge = Callable[[Sequence[Object]], list[Finding]]
 RECORDS = f"{names.MANAGED_BY}={names.SERINUS},{names.STATE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is around.
+
+    Args:
+        findings: the fatal first
+        budgets: every PodDisruptionBudget of the namespace, as far as we may know
+    """
+
+    findings: tuple[Finding, ...]
+    budgets: tuple[Object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +65,8 @@ class Surroundings:
     service: str = ""
     routed: Routed | None = None
 
-    async def findings(self, wanted: Template | None, replicas: int) -> tuple[Finding, ...]:
-        """The fatal first.
+    async def look(self, wanted: Template | None, replicas: int) -> Found:
+        """Everything, once.
 
         Args:
             wanted: the canary's template; None where stable could not be read: then only rights are looked at
@@ -61,19 +75,21 @@ class Surroundings:
         Raises:
             PlatformError: what must be there is not, or the server does not answer
         """
-        lacking = await rights.missing(self.kube, rights.needed(self.named))
+        rules = await Rules.read(self.kube)
+        lacking = await rights.missing(rules, rights.needed(self.named))
         if wanted is None or any(right.fatal for right in lacking):
-            return tuple(lacking)
-        if unled := await self._unled(wanted):
-            return (*unled, *lacking)
+            return Found(tuple(lacking))
+        if unled := await self._unled(rules, wanted):
+            return Found((*unled, *lacking))
         stable = await self.kube.get(DEPLOYMENT, self.named.deployment)
         judges = await self._judges(stable, wanted, replicas)
-        told = await asyncio.gather(*(self._judged(kind, judge) for kind, judge in judges.items()), self._owned(stable))
+        there, owned = await asyncio.gather(self._listed(rules, judges), self._owned(stable))
+        told = [self._judged(kind, judge, there[kind]) for kind, judge in judges.items()]
         lacking += unprobed.findings(wanted, self.named.container, self.named.deployment)
-        every = [*lacking, *(finding for several in told for finding in several)]
-        return tuple(sorted(every, key=lambda finding: not finding.fatal))
+        every = [*lacking, *(finding for several in (*told, owned) for finding in several)]
+        return Found(tuple(sorted(every, key=lambda finding: not finding.fatal)), tuple(there[missed.BUDGET] or ()))
 
-    async def _unled(self, wanted: Template) -> list[Finding]:
+    async def _unled(self, rules: Rules, wanted: Template) -> list[Finding]:
         """What is wrong with stable's Service: without the right one nobody can say more."""
         if not self.named.service:
             return []
@@ -83,7 +99,7 @@ class Surroundings:
         )
         if not judged(services=()):
             return []
-        return judged(services=await self.kube.select(SERVICE, "") if await self.kube.may("list", SERVICE) else ())
+        return judged(services=await self.kube.select(SERVICE, "") if await rules.may("list", SERVICE) else ())
 
     async def _judges(self, stable: Object, wanted: Template, replicas: int) -> Mapping[Kind, Judge]:
         """Who says of each kind what it would do."""
@@ -112,12 +128,19 @@ class Surroundings:
             )
         return judges
 
-    async def _judged(self, kind: Kind, judge: Judge) -> list[Finding]:
-        """Of a kind that this cluster does not have there is nothing to say."""
-        if not await self.kube.serves(kind):
-            return []
-        if await self.kube.may("list", kind):
-            return judge(await self.kube.select(kind, ""))
+    async def _listed(self, rules: Rules, kinds: Iterable[Kind]) -> dict[Kind, Sequence[Object] | None]:
+        """All of each, none of one that this cluster does not have; None where we may not know."""
+
+        async def listed(kind: Kind) -> tuple[Kind, Sequence[Object] | None]:
+            if not await self.kube.serves(kind):
+                return kind, ()
+            return kind, await self.kube.select(kind, "") if await rules.may("list", kind) else None
+
+        return dict(await asyncio.gather(*map(listed, kinds)))
+
+    def _judged(self, kind: Kind, judge: Judge, found: Sequence[Object] | None) -> list[Finding]:
+        if found is not None:
+            return judge(found)
         what = f"whether one would disturb a release is not known: the right to list {kind.resource} is missing"
         return [Finding(what, f"namespace {self.kube.namespace}", "grant it, or look yourself", fatal=False)]
 

@@ -17,7 +17,9 @@ from serinus.errors import Conflict, PlatformError
 from serinus.kube import names, news
 from serinus.kube.canary import release_of
 from serinus.kube.client import DEPLOYMENT, Kind, Kube
+from serinus.kube.errors import Missing
 from serinus.kube.patch import Object, Operation, at_version, pointer, put
+from serinus.kube.seen import Seen
 from serinus.kube.template import version
 from serinus.release.record import Record
 
@@ -34,13 +36,14 @@ class Telling:
     """What kubectl shows of one service's releases.
 
     Args:
-        kube: closed by whoever opened it, after this
+        kube, seen: closed by whoever opened them, after this
         deployment: the stable one
         container: that runs the service; empty: the only one
     """
 
-    def __init__(self, kube: Kube, deployment: str, container: str = "") -> None:
+    def __init__(self, kube: Kube, seen: Seen, deployment: str, container: str = "") -> None:
         self._kube = kube
+        self._seen = seen
         self._deployment = deployment
         self._container = container
         self._due: deque[tuple[tuple[news.Move, ...], Record]] = deque(maxlen=WAITING)
@@ -65,11 +68,11 @@ class Telling:
         while self._due:
             moved, record = self._due.popleft()
             try:
-                stable = await self._kube.get(DEPLOYMENT, self._deployment)
+                stable = await self._seen.get(DEPLOYMENT, self._deployment)
                 for move in moved:
                     await self._event(move, record, stable)
                 await self._labels(stable, record)
-                canary = await self._kube.find(DEPLOYMENT, names.canary_name(self._deployment))
+                canary = await self._seen.find(DEPLOYMENT, names.canary_name(self._deployment))
                 if canary and release_of(canary) == record.release and names.FOUND not in _said(canary):
                     await self._labels(canary, record)
             except PlatformError as cause:
@@ -85,13 +88,16 @@ class Telling:
         for _ in range(_TRIES):
             if not _newer(found, record):
                 return
-            runs = version(found["spec"]["template"]["spec"], self._container)
-            wanted = news.labels(record, runs)
+            name = found["metadata"]["name"]
+            wanted = news.labels(record, version(found["spec"]["template"]["spec"], self._container))
             try:
-                await self._kube.patch(DEPLOYMENT, found["metadata"]["name"], _written(found, wanted, record))
+                written = await self._kube.patch(DEPLOYMENT, name, _written(found, wanted, record))
             except Conflict:
-                found = await self._kube.get(DEPLOYMENT, found["metadata"]["name"])
+                found = await self._kube.get(DEPLOYMENT, name)
                 continue
+            except Missing:
+                return  # gone since it was seen
+            self._seen.wrote(DEPLOYMENT, written)
             return
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from serinus.errors import Conflict, Finding, PlatformError, Refused, Unavailable
 from serinus.kube import (
     autoscaler,
-    budget,
     canary,
     canary_service,
     config,
@@ -24,6 +23,7 @@ from serinus.kube import (
     stable,
     writer,
 )
+from serinus.kube.budget import Budgets
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.named import Named
 from serinus.kube.patch import Object
@@ -45,7 +45,7 @@ class KubernetesWorkload:
 
     Args:
         kube: closed by whoever opened it
-        seen: shows what is looked at in every check; whatever is written over is read from `kube`
+        seen: shows what is looked at in every check; what is written over without a condition is read from `kube`
         around: what is looked at before a release
         monotonic: this process' own clock, seconds
     """
@@ -62,6 +62,7 @@ class KubernetesWorkload:
         self._seen = seen
         self._named = named
         self._around = around or Surroundings(kube, named)
+        self._budgets = Budgets(kube, named.canary)
         self._pods = Pods(kube, named.container, monotonic)
         self._canary_pods = Pods(kube, named.container, monotonic)
         self._unread: set[config.Reference] = set()
@@ -86,14 +87,16 @@ class KubernetesWorkload:
         """See `ports.Workload`."""
         where = f"Deployment {self._named.deployment}"
         try:
-            return await self._around.findings(None if template is None else Template.of(template), replicas)
+            found = await self._around.look(None if template is None else Template.of(template), replicas)
         except PlatformError as cause:
             return (cause.finding(where, "without it no canary can be made beside it"),)
+        self._budgets.found(found.budgets)
+        return found.findings
 
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:
         wanted, scale = Template.of(template), replicas if self._named.service else None
+        found = await self._own_canary(release)
         for _ in range(_WRITES):
-            found = await self._kube.find(DEPLOYMENT, self._named.canary)
             whose = canary.release_of(found) if found else ""
             if whose and whose != release:
                 raise Conflict(f"the Deployment {self._named.canary} belongs to {whose}")
@@ -105,6 +108,7 @@ class KubernetesWorkload:
                 else:
                     written = await self._begun(found, wanted, release, scale)
             except Conflict:
+                found = await self._kube.find(DEPLOYMENT, self._named.canary)
                 continue
             self._seen.wrote(DEPLOYMENT, written)
             await self._budget(written, release)
@@ -117,7 +121,7 @@ class KubernetesWorkload:
             found = await self._kube.find(DEPLOYMENT, self._named.canary)
             if found is not None and canary.release_of(found) not in ("", release):
                 return
-            await budget.discard(self._kube, self._named.canary, release)
+            await self._budgets.discard(release)
             try:
                 if found is not None and canary.release_of(found) == release:
                     await self._taken_away(found)
@@ -182,6 +186,12 @@ class KubernetesWorkload:
         await self._service(release)
         return written
 
+    async def _own_canary(self, release: str) -> Object | None:
+        """This release's as it is seen, for a write that holds for it alone; any other, or none, as the server has it."""
+        found = await self._seen.find(DEPLOYMENT, self._named.canary)
+        ours = found is not None and canary.release_of(found) == release
+        return found if ours else await self._kube.find(DEPLOYMENT, self._named.canary)
+
     async def _labels(self, stable: Object, wanted: Template, found: Object | None) -> dict[str, str]:
         """The labels that the canary's pods have in another form."""
         service = await self._kube.get(SERVICE, self._named.service) if self._named.service else None
@@ -195,7 +205,7 @@ class KubernetesWorkload:
     async def _budget(self, written: Object, release: str) -> None:
         labels = written["spec"]["template"]["metadata"]["labels"]
         beside = await self._seen.get(DEPLOYMENT, self._named.deployment)
-        await budget.ensure(self._kube, beside, self._named.canary, labels, release)
+        await self._budgets.ensure(beside, labels, release)
 
     async def _changed(self, found: Object, wanted: Template, replicas: int | None) -> Object:
         """The canary scaled, and given its template where somebody has edited it; written only where it differs."""
