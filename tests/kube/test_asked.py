@@ -61,4 +61,4 @@ async def test_a_release_asks_nothing_twice_that_one_answer_tells(space: Access,
     before, since = map(kinds, parts := split(audit.calls(space.cluster.log(audit.LOG), "serinus", space.namespace)))
     assert whole(parts[0]) == sorted(WHOLE)
     assert whole(parts[1]) == []
-    print(before, since)
+    print(dict(before), dict(since))
