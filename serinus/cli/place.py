@@ -74,10 +74,15 @@ async def _recorded(ours: There, service: str) -> dict[str, Target]:
 
 
 def _place(service: str, folders: Folders, namespace: str, context: str) -> Here | There:
-    """Where only a context is named, the namespace is that of the service's policy, if it has one."""
+    """Where only a context is named, the namespace is that of the service's policy, if it has one.
+
+    A namespace without any kubeconfig is one of the Kubernetes that runs here.
+    """
+    from dataclasses import replace
+
     from serinus.adapters import KUBERNETES
     from serinus.errors import PolicyError
-    from serinus.ground import ground
+    from serinus.ground import beside, ground
     from serinus.wiring import target_of
 
     if service and context and not namespace:
@@ -87,6 +92,11 @@ def _place(service: str, folders: Folders, namespace: str, context: str) -> Here
             return ground(folders, "", context)
         if planned.workload == KUBERNETES:
             namespace = planned.workload_options["namespace"]
+    if namespace and not context and (ours := beside(folders)):
+        from serinus.kube import connecting
+
+        if not connecting.known():
+            return replace(ours, namespace=namespace)
     return ground(folders, namespace, context)
 
 

@@ -33,9 +33,7 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
     Raises:
         Refused: there is none, or it cannot be read
     """
-    named = kubeconfig or os.environ.get("KUBECONFIG", "")
-    which = named or KUBE_CONFIG_DEFAULT_LOCATION
-    in_pod = not named and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+    which, in_pod = _meant(kubeconfig)
     if not in_pod and not _some_file(which):
         raise Refused(f"there is no kubeconfig at {which}, and this is no pod: say which cluster is meant")
     configuration = Configuration()
@@ -61,6 +59,18 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
     api = ApiClient(configuration)
     api.user_agent = SERINUS
     return Kube(api, namespace or here or "default", seconds, credentials)
+
+
+def known() -> bool:
+    """Whether anything says which cluster is meant where nobody names a kubeconfig."""
+    which, in_pod = _meant("")
+    return in_pod or _some_file(which)
+
+
+def _meant(kubeconfig: str) -> tuple[str, bool]:
+    """The kubeconfig, and whether the pod's own cluster is meant instead."""
+    named = kubeconfig or os.environ.get("KUBECONFIG", "")
+    return named or KUBE_CONFIG_DEFAULT_LOCATION, not named and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def _absent(paths: str, context: str) -> str:

@@ -116,6 +116,19 @@ async def test_several_namespaces_are_named_for_a_person_to_choose(folders: Fold
             await meant("shop", folders)
 
 
+async def test_a_namespace_is_one_of_it_where_no_kubeconfig_says_otherwise(
+    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_cluster(tmp_path, "market", "fair") as kubeconfig:
+        running(folders, kubeconfig)
+        options = (await meant("shop", folders, "market"))["shop"].workload_options
+        assert (options["namespace"], options["kubeconfig"]) == ("market", str(kubeconfig))
+        other = tmp_path / "other"
+        other.write_text(kubeconfig.read_text())
+        monkeypatch.setenv("KUBECONFIG", str(other))
+        assert "kubeconfig" not in (await meant("shop", folders, "market"))["shop"].workload_options
+
+
 async def test_without_a_record_there_it_is_said_where_was_looked(folders: Folders, tmp_path: Path) -> None:
     async with a_cluster(tmp_path) as kubeconfig:
         running(folders, kubeconfig)
