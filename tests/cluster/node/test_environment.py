@@ -179,6 +179,10 @@ def test_a_command_replaces_what_the_image_runs() -> None:
     container = with_env({"name": "A", "value": "/etc/conf/a"}, command=["cat", "$(A)"], args=["/etc/conf"])
     assert run(container) == ("cat", "/node/conf/a", "/node/conf")
     assert run({**SHOP, "args": ["ignored"]}, "pause:3.10") == ()
+    assert run({**SHOP, "args": ["cat", "/etc/conf/f"]}, "busybox:1.36") == ("cat", "/node/conf/f"), (
+        "it has no entrypoint"
+    )
+    assert run(SHOP, "busybox:1.36") == ()
 
 
 def test_whose_pod_it_is() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -56,6 +58,13 @@ async def test_a_command_is_run(words: list[str], why: str) -> None:
         where = Where("127.0.0.1", {}, {"PATH": "/usr/bin:/bin"})
         found = await ask({"exec": {"command": words}}, where, 0.5, client)
     assert (why in found) if why else not found
+
+
+async def test_a_command_finds_what_is_mounted(tmp_path: Path) -> None:
+    (tmp_path / "looked").touch()
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+        where = Where("127.0.0.1", {}, {"PATH": "/usr/bin:/bin"}, {"/scratch": tmp_path})
+        assert not await ask({"exec": {"command": ["sh", "-c", 'test -n "$(find /scratch/looked)"']}}, where, 5, client)
 
 
 async def test_nobody_listens() -> None:

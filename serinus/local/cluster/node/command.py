@@ -55,9 +55,9 @@ def prepared(
     words = [relocated(expanded(word, given), mounts) for word in said]
     if not container.get("command"):
         own = _entrypoint(image, container, pod, ip, faults)
-        words = [*own, *words] if own else []
+        words = [] if image.program == "pause" else [*own, *words]
     ports = {one["name"]: one["containerPort"] for one in container.get("ports", []) if "name" in one}
-    return Prepared(_below_run(tuple(words), mounts), Where(ip, ports, seen))
+    return Prepared(_below_run(tuple(words), mounts), Where(ip, ports, seen, mounts))
 
 
 def _below_run(words: tuple[str, ...], mounts: Mapping[str, Path]) -> tuple[str, ...]:

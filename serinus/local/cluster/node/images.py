@@ -1,7 +1,7 @@
 """Which program does an image mean, and which images are not there? A registry's part, without a registry.
 
 Any image is the demo service, its tag one of the catalogue's versions; `pause` runs nothing at all and `busybox` only what
-the pod's own command says. A tag can be made to mean another version (`retagged`), as when somebody pushes over it; a
+the pod's own command and arguments say. A tag can be made to mean another version (`retagged`), as when somebody pushes over it; a
 digest means one version for ever.
 """
 

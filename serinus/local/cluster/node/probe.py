@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import httpx
 
+from serinus.local.cluster.node.environment import relocated
 from serinus.local.cluster.node.status import Object
 
 EXEC_OUTPUT_BYTES = 1_024
@@ -51,11 +53,13 @@ class Where:
     Args:
         ports: by their name
         environment: of its commands
+        mounts: path in the container to the folder or file that is there
     """
 
     ip: str
     ports: Mapping[str, int]
     environment: Mapping[str, str]
+    mounts: Mapping[str, Path] = field(default_factory=dict)
 
 
 def probe_of(container: Object, kind: str) -> Probe | None:
@@ -121,7 +125,7 @@ async def _connect(socket: Object, where: Where) -> str:
 async def _run(words: list[str], where: Where) -> str:
     try:
         process = await asyncio.create_subprocess_exec(
-            *words,
+            *(relocated(word, where.mounts) for word in words),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
