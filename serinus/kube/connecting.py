@@ -55,7 +55,8 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
     except Exception as cause:  # for most of what can be wrong with such a file its loader has no error of its own
         if absent := "" if in_pod else _absent(which, context):
             raise Refused(absent) from cause
-        raise Refused(f"{which} names no cluster that can be used: {cause or type(cause).__name__}") from cause
+        where = "the service account of this pod" if in_pod else which
+        raise Refused(f"{where} names no cluster that can be used: {cause or type(cause).__name__}") from cause
     api = ApiClient(configuration)
     api.user_agent = SERINUS
     return Kube(api, namespace or here or "default", seconds, credentials)

@@ -222,6 +222,15 @@ async def test_in_a_pod_the_pod_s_own_account_is_used(tmp_path: Path, monkeypatc
     await named.aclose()
 
 
+async def test_a_pod_without_its_account_is_said_to_be_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "none"))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
+    with pytest.raises(Refused, match="the service account of this pod names no cluster.*token file does not exist"):
+        await connect()
+
+
 async def test_a_body_is_written_as_go_writes_it(tmp_path: Path) -> None:
     heard = list[str]()
 
