@@ -51,6 +51,8 @@ def test_a_release_is_a_job_with_the_account_that_may_release() -> None:
     pod = job["spec"]["template"]["spec"]
     assert (job["metadata"]["namespace"], pod["serviceAccountName"]) == ("shops", "serinus")
     assert (job["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+    # Else a pod that is told to end has failed at once, and Prefect's worker calls a run crashed that still returns its traffic.
+    assert job["spec"]["podReplacementPolicy"] == "Failed"
     assert pod["terminationGracePeriodSeconds"] >= 60
     assert container(job)["args"] == ["python", "-m", "prefect.engine"]
     told = environment(job)
