@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from serinus.errors import Conflict, PlatformError, Refused
 from serinus.kube import names, selector
+from serinus.kube.again import again
 from serinus.kube.canary import labels, own_labels, release_of
 from serinus.kube.client import Kube, Selection
 from serinus.kube.missed import BUDGET
@@ -116,11 +118,14 @@ class Budgets:
         await self._kube.create(BUDGET, budget)
 
     async def discard(self, release: str) -> None:
-        """Take this release's away, if it is there."""
+        """Take this release's away, if it is there; one that cannot be taken away keeps no canary from going."""
         self._settled = ""
         try:
-            for one in await self._kube.select(BUDGET, f"{names.RELEASE}={names.shortened(release)}"):
-                if one["metadata"]["name"] == self._deployment and release_of(one) == release:
-                    await self._kube.delete(BUDGET, self._deployment, one["metadata"]["uid"])
+            await again(partial(self._discard, release))
         except PlatformError as cause:
             log.warning("the PodDisruptionBudget %s stays: %s", self._deployment, cause)
+
+    async def _discard(self, release: str) -> None:
+        for one in await self._kube.select(BUDGET, f"{names.RELEASE}={names.shortened(release)}"):
+            if one["metadata"]["name"] == self._deployment and release_of(one) == release:
+                await self._kube.delete(BUDGET, self._deployment, one["metadata"]["uid"])

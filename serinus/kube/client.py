@@ -230,7 +230,7 @@ class Kube:
     async def _reviewed(self, kind: Kind, spec: Mapping[str, Any]) -> dict[str, Any]:
         body = {"apiVersion": kind.api_version, "kind": kind.name, "spec": spec}
         doing = Doing("create", kind.resource, "")
-        answer = _object(doing, await self._wire.answer(doing, "POST", kind.path(""), body=body))
+        answer = _object(doing, await self._wire.answer(doing, "POST", kind.path(""), body=body, asks=True))
         return dict(answer.get("status") or {})
 
     async def serves(self, kind: Kind) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 
 from serinus.errors import Conflict, PlatformError, Refused, Unavailable
 
-_LATER = frozenset({408, 425, 429})
+LATER = frozenset({408, 425, 429})
+"""To be asked again, as 500 and more."""
 _NO_SUCH_KIND = "could not find the requested resource"
 
 
@@ -76,7 +77,7 @@ def refusal(doing: Doing, code: int, body: bytes) -> PlatformError:
         return Conflict(f"{doing}: {words}")
     if code == 410:
         return Gone(f"{doing}: the version that it was to begin at is forgotten")
-    if code in _LATER or code >= 500:
+    if code in LATER or code >= 500:
         return Unavailable(f"{doing}: the API server answers {code}: {words}")
     if code == 422 and doing.conditional and not _invalid(status):
         return Conflict(f"{doing}: the object is not as it was read")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from serinus.errors import Finding
+from serinus.kube.again import again
 from serinus.kube.autoscaler import AUTOSCALER
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, Kind
 from serinus.kube.missed import BUDGET
@@ -89,7 +91,7 @@ async def missing(rules: Rules, rights: Iterable[Right]) -> list[Finding]:
     """A finding for each that we do not have; all are asked at once."""
 
     async def asked(right: Right) -> Finding | None:
-        if await rules.may(right.verb, right.kind, right.name, right.part):
+        if await again(partial(rules.may, right.verb, right.kind, right.name, right.part)):
             return None
         what = f"the right to {right} is missing: {right.without}"
         mend = f"add to our Role: {right.rule} (deployments/kubernetes has them all)"

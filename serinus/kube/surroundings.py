@@ -26,6 +26,7 @@ from serinus.kube import (
     unasked,
     unprobed,
 )
+from serinus.kube.again import again
 from serinus.kube.autoscaler import AUTOSCALER
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.named import Named, Routed
@@ -75,15 +76,15 @@ class Surroundings:
         Raises:
             PlatformError: what must be there is not, or the server does not answer
         """
-        rules = await Rules.read(self.kube)
+        rules = await again(partial(Rules.read, self.kube))
         lacking = await rights.missing(rules, rights.needed(self.named))
         if wanted is None or any(right.fatal for right in lacking):
             return Found(tuple(lacking))
-        if unled := await self._unled(rules, wanted):
+        if unled := await again(partial(self._unled, rules, wanted)):
             return Found((*unled, *lacking))
-        stable = await self.kube.get(DEPLOYMENT, self.named.deployment)
-        judges = await self._judges(stable, wanted, replicas)
-        there, owned = await asyncio.gather(self._listed(rules, judges), self._owned(stable))
+        stable = await again(partial(self.kube.get, DEPLOYMENT, self.named.deployment))
+        judges = await again(partial(self._judges, stable, wanted, replicas))
+        there, owned = await asyncio.gather(self._listed(rules, judges), again(partial(self._owned, stable)))
         told = [self._judged(kind, judge, there[kind]) for kind, judge in judges.items()]
         lacking += unprobed.findings(wanted, self.named.container, self.named.deployment)
         every = [*lacking, *(finding for several in (*told, owned) for finding in several)]
@@ -136,7 +137,7 @@ class Surroundings:
                 return kind, ()
             return kind, await self.kube.select(kind, "") if await rules.may("list", kind) else None
 
-        return dict(await asyncio.gather(*map(listed, kinds)))
+        return dict(await asyncio.gather(*(again(partial(listed, kind)) for kind in kinds)))
 
     def _judged(self, kind: Kind, judge: Judge, found: Sequence[Object] | None) -> list[Finding]:
         if found is not None:

@@ -1,4 +1,5 @@
-"""How is an API server reached? With a time-out on every call, and once more with a new token where the old one has expired.
+"""How is an API server reached? With a time-out on every call, once more with a new token where the old one has expired, and a question
+a few times where it was not answered.
 
 What keeps an answer from coming is an error of ours; what is asked is `client`'s business.
 """
@@ -9,6 +10,7 @@ import asyncio
 import json
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,13 +20,17 @@ from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
 from serinus.errors import PlatformError, Refused, Unavailable
-from serinus.kube.errors import Denied, Doing, refusal
+from serinus.kube.errors import LATER, Denied, Doing, refusal
 from serinus.kube.patch import Object, Operation
 
 CALL_SECONDS = 3.0
 """No call is waited for any longer; a write past it is unknown, not undone."""
 PROBES = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """What the kernel does about a connection on which nothing comes; where it knows these."""
+READS, READ_CALLS = 4, 2.0
+"""A question is asked so often at most, for so many times a call's time-out all in all. A write is sent once: it may have been done."""
+FIRST_PAUSE_SECONDS = 0.1
+"""Doubled from one time to the next. A server that names a time (`Retry-After`) is given it, where so much is left."""
 CREDENTIAL_SECONDS = 10.0
 """How long a program that a kubeconfig names for its token may take."""
 JSON = "application/json"
@@ -70,16 +76,58 @@ class Wire:
         query: Sequence[tuple[str, str]] = (),
         body: Object | list[Operation] | None = None,
         content: str = JSON,
+        *,
+        asks: bool = False,
     ) -> bytes:
-        """What the server says. Raises what `refusal` makes of anything but success."""
-        code, said = await self._ask(doing, method, path, query, body, content)
-        if code == 401 and self._credentials is not None:
+        """What the server says; a question is asked again where it does not answer, or answers later.
+
+        Args:
+            asks: it changes nothing, whatever its method
+
+        Raises:
+            PlatformError: what `refusal` makes of anything but success
+        """
+        until = time.monotonic() + READ_CALLS * self._seconds
+        tries = READS if asks or method == "GET" else 1
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            tries -= 1
+            seconds = min(self._seconds, until - time.monotonic())
+            try:
+                code, said, after = await self._answer(doing, method, path, query, body, content, seconds)
+            except Unavailable:
+                if not self._again(tries, pause, until):
+                    raise
+                after = 0.0
+            else:
+                if code < 300:
+                    self._allowed.add(doing)
+                    return said
+                if (code not in LATER and code < 500) or not self._again(tries, max(pause, after), until):
+                    raise self._refusal(doing, code, said)
+            await asyncio.sleep(max(pause, after))
+            pause *= 2
+
+    def _again(self, tries: int, pause: float, until: float) -> bool:
+        """Whether there is a try left, and time for half a call at least."""
+        return tries > 0 and time.monotonic() + pause + self._seconds / 2 <= until
+
+    async def _answer(
+        self,
+        doing: Doing,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        body: Object | list[Operation] | None,
+        content: str,
+        seconds: float,
+    ) -> tuple[int, bytes, float]:
+        """One try, with a new token where the old one is not accepted."""
+        answer = await self._ask(doing, method, path, query, body, content, seconds)
+        if answer[0] == 401 and self._credentials is not None:
             await self._renew(doing)
-            code, said = await self._ask(doing, method, path, query, body, content)
-        if code >= 300:
-            raise self._refusal(doing, code, said)
-        self._allowed.add(doing)
-        return said
+            answer = await self._ask(doing, method, path, query, body, content, self._seconds)
+        return answer
 
     async def lines(
         self, doing: Doing, path: str, query: Sequence[tuple[str, str]], seconds: float
@@ -129,12 +177,14 @@ class Wire:
         query: Sequence[tuple[str, str]],
         body: Object | list[Operation] | None,
         content: str,
-    ) -> tuple[int, bytes]:
-        with self._reaching(doing, self._seconds):
-            async with asyncio.timeout(self._seconds):
-                timeout = aiohttp.ClientTimeout(self._seconds)
+        seconds: float,
+    ) -> tuple[int, bytes, float]:
+        """Code, body, and how many seconds later it should be asked again."""
+        with self._reaching(doing, seconds):
+            async with asyncio.timeout(seconds):
+                timeout = aiohttp.ClientTimeout(seconds)
                 answer = await self._send(method, path, query, timeout, body, content)
-                return answer.status, await answer.read()
+                return answer.status, await answer.read(), _later(answer.response)
 
     async def _send(
         self,
@@ -162,7 +212,7 @@ class Wire:
         try:
             yield
         except TimeoutError as cause:
-            raise Unavailable(f"{doing}: the API server did not answer within {seconds:g} s") from cause
+            raise Unavailable(f"{doing}: the API server did not answer within {seconds:.2g} s") from cause
         except (ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError) as cause:
             raise Refused(f"{doing}: the certificate of {where} is not trusted: {cause}") from cause
         except (aiohttp.ClientError, OSError) as cause:
@@ -175,6 +225,12 @@ class Wire:
                 await self._credentials.load_and_set(self._api.configuration)
         except (TimeoutError, ConfigException, OSError) as cause:
             raise Refused(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause
+
+
+def _later(answer: aiohttp.ClientResponse) -> float:
+    """Seconds, as `Retry-After` has them; 0 where it has none, or a date."""
+    said = answer.headers.get("Retry-After", "")
+    return float(said) if said.isdecimal() else 0.0
 
 
 def _probed(answer: aiohttp.ClientResponse) -> None:

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import certifi
 import pytest
 from kubernetes.aio.config import incluster_config
 
-from serinus.errors import Refused, Unavailable
+from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.kube import connecting
 from serinus.kube.client import CONFIG_MAP, Kube
 from serinus.kube.connecting import connect
 from serinus.kube.errors import Missing, Nowhere
 from serinus.kube.patch import put
+from serinus.kube.wire import READ_CALLS, READS
 
 Answer = Callable[[str], "tuple[int, bytes] | None"]
 """What is said to a request, given whole; None: nothing, ever."""
+LONG = 2.0
+"""A time-out in which a busy machine asks more than once."""
 
 
 @asynccontextmanager
-async def a_server(answer: Answer, folder: Path, user: object = None) -> AsyncIterator[Kube]:
-    """A server that speaks HTTP and knows nothing of Kubernetes, and its client with a time-out of 0.3 s."""
+async def a_server(
+    answer: Answer, folder: Path, user: object = None, said_with: str = "", seconds: float = 0.3
+) -> AsyncIterator[Kube]:
+    """A server that speaks HTTP and knows nothing of Kubernetes, and its client.
+
+    Args:
+        seconds: time-out of a call
+        said_with: header lines of every answer
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -34,14 +45,13 @@ async def a_server(answer: Answer, folder: Path, user: object = None) -> AsyncIt
         if said is None:
             await reader.read()
         else:
-            writer.write(
-                b"HTTP/1.1 %d X\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (said[0], len(said[1]), said[1])
-            )
+            head = f"HTTP/1.1 {said[0]} X\r\nconnection: close\r\n{said_with}content-length: {len(said[1])}\r\n\r\n"
+            writer.write(head.encode() + said[1])
             await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    kube = await connect(str(a_kubeconfig(folder, server.sockets[0].getsockname()[1], user)), seconds=0.3)
+    kube = await connect(str(a_kubeconfig(folder, server.sockets[0].getsockname()[1], user)), seconds=seconds)
     try:
         yield kube
     finally:
@@ -261,3 +271,82 @@ async def test_a_right_that_was_there_may_come_back(tmp_path: Path) -> None:
             await kube.get(CONFIG_MAP, "x")
         with pytest.raises(Refused, match="the right to get configmaps y"):
             await kube.get(CONFIG_MAP, "y")
+
+
+def wrong_at_first(times: int, *said: tuple[int, bytes] | None) -> tuple[list[str], Answer]:
+    """What was asked; and a server that says this so many times, and then what is right."""
+    heard = list[str]()
+
+    def answer(request: str) -> tuple[int, bytes] | None:
+        heard.append(request.partition(" ")[0])
+        return said[len(heard) % len(said)] if len(heard) <= times else (200, b"{}")
+
+    return heard, answer
+
+
+@pytest.mark.parametrize("said", [(429, b""), (500, b"{}"), (503, b"later")])
+async def test_a_question_is_asked_again_at_once(tmp_path: Path, said: tuple[int, bytes]) -> None:
+    heard, answer = wrong_at_first(2, said)
+    async with a_server(answer, tmp_path, seconds=LONG) as kube:
+        assert await kube.get(CONFIG_MAP, "x") == {}
+    assert heard == ["GET"] * 3
+
+
+async def test_a_question_is_asked_a_few_times_and_no_longer(tmp_path: Path) -> None:
+    heard, answer = wrong_at_first(99, (500, b"broken"))
+    began = time.monotonic()
+    async with a_server(answer, tmp_path) as kube:
+        with pytest.raises(Unavailable, match="500: broken"):
+            await kube.get(CONFIG_MAP, "x")
+    assert 1 < len(heard) <= READS
+    assert time.monotonic() - began < READ_CALLS * 0.3 + 2
+
+
+async def test_a_question_that_is_not_answered_in_time_is_asked_once_more(tmp_path: Path) -> None:
+    heard, answer = wrong_at_first(1, None)
+    async with a_server(answer, tmp_path, seconds=LONG) as kube:
+        assert await kube.get(CONFIG_MAP, "x") == {}
+    assert heard == ["GET"] * 2
+    heard, answer = wrong_at_first(99, None)
+    began = time.monotonic()
+    async with a_server(answer, tmp_path) as kube:
+        with pytest.raises(Unavailable, match="did not answer within"):
+            await kube.get(CONFIG_MAP, "x")
+    assert time.monotonic() - began < READ_CALLS * 0.3 + 2
+
+
+async def test_whether_something_is_allowed_is_a_question_too(tmp_path: Path) -> None:
+    heard, answer = wrong_at_first(2, (500, b""))
+    async with a_server(answer, tmp_path, seconds=LONG) as kube:
+        assert not await kube.may("get", CONFIG_MAP)
+    assert heard == ["POST"] * 3
+
+
+@pytest.mark.parametrize("said", [(429, b""), (500, b"{}"), None])
+async def test_a_write_is_sent_once(tmp_path: Path, said: tuple[int, bytes] | None) -> None:
+    heard, answer = wrong_at_first(1, said)
+    async with a_server(answer, tmp_path) as kube:
+        with pytest.raises(Unavailable):
+            await kube.patch(CONFIG_MAP, "x", [put("/data", {})])
+        heard.clear()
+        with pytest.raises(Unavailable):
+            await kube.delete(CONFIG_MAP, "x", "uid")
+    assert heard == ["DELETE"]
+
+
+@pytest.mark.parametrize("said", [(403, b"{}"), (404, b"{}"), (409, b"{}")])
+async def test_an_answer_that_stands_is_not_asked_for_again(tmp_path: Path, said: tuple[int, bytes]) -> None:
+    heard, answer = wrong_at_first(1, said)
+    async with a_server(answer, tmp_path) as kube:
+        with pytest.raises(PlatformError):
+            await kube.get(CONFIG_MAP, "x")
+    assert heard == ["GET"]
+
+
+@pytest.mark.parametrize(("after", "calls"), [("0", 2), ("60", 1), ("Fri, 01 Jan 2100 00:00:00 GMT", 2)])
+async def test_a_server_s_own_time_is_kept_where_there_is_so_much_left(tmp_path: Path, after: str, calls: int) -> None:
+    heard, answer = wrong_at_first(1, (429, b""))
+    async with a_server(answer, tmp_path, said_with=f"retry-after: {after}\r\n", seconds=LONG) as kube:
+        with suppress(Unavailable):
+            assert await kube.get(CONFIG_MAP, "x") == {}
+    assert len(heard) == calls
