@@ -141,7 +141,7 @@ class Workload(Protocol):
         ...
 
     async def findings(self, template: str | None, replicas: int) -> tuple[Finding, ...]:
-        """Why no canary of this template could be had, the fatal first, and what a person should know. Raises nothing.
+        """Why no canary of this template could be had, the fatal first, and what a person should know. Raises Unavailable alone.
 
         Args:
             template: None where stable could not be read, and so nothing but rights can be looked at
@@ -158,7 +158,10 @@ class Workload(Protocol):
         ...
 
     async def put_stable(self, template: str, note: Note, seen: Side) -> Side:
-        """Template and note in one write, on `seen.revision` alone."""
+        """Template and note in one write, on `seen.revision` alone.
+
+        Where both stand there already, and the note is not `seen`'s, an earlier call has done it and its answer was lost.
+        """
         ...
 
 

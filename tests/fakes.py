@@ -211,6 +211,8 @@ class FakeWorkload:
         world, fleet = self._world, self._world.stable
         if _beaten(world, "workload"):
             fleet.revision += 1
+        if fleet.note == note != seen.note and fleet.template == template:
+            return self._side(fleet)
         if seen.revision != str(fleet.revision):
             raise Conflict(f"stable is at revision {fleet.revision}, not at {seen.revision}")
         changed = template != fleet.template

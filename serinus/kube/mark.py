@@ -61,6 +61,15 @@ def from_text(text: str) -> Marked | None:
         return None
 
 
+def write_of(text: str) -> str:
+    """Which write it is by; empty where it is none of `to_text`."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    return str(said.get("write", "")) if isinstance(said, Mapping) else ""
+
+
 def _mark(said: Mapping[str, Any]) -> Mark:
     return Mark(
         release=str(said["release"]),

@@ -46,6 +46,11 @@ def marked(canary: Object | None, service: str) -> bool:
     return _marked(canary, service) is not None
 
 
+def wrote(canary: Object, service: str, write: str) -> bool:
+    """Whether this very write is the last one of the mark that stands there."""
+    return annotation.write_of(_text(canary, service) or "") == write
+
+
 def route(canary: Object | None, service: str, beside: Beside | None) -> Route:
     """What the Deployment says.
 

@@ -120,6 +120,10 @@ class Split:
             ),
         ]
 
+    def wrote(self, seen: Object, write: str) -> bool:
+        """Whether this very write is the last one of the mark that stands there."""
+        return annotation.write_of(self._text(seen) or "") == write
+
     def others(self, seen: Object) -> tuple[str, ...]:
         """Backends besides these two among which a rule of ours splits."""
         found = (name for _, there in self._rules(seen).values() for name in self.pair.others(there))

@@ -66,7 +66,7 @@ class SplitRouter:
             self._alone(before)
             await canary_service.routed(self._kube, self._split.canary)
         write = secrets.token_hex(4)
-        return await self._apply(seen, lambda now: self._split.marking(now, mark, seen.original, write))
+        return await self._apply(seen, lambda now: self._split.marking(now, mark, seen.original, write), write)
 
     async def restore(self, original: str, seen: Route) -> Route:
         restored = seen
@@ -153,10 +153,19 @@ class SplitRouter:
                 return now
         raise Conflict(f"{self} is not as it was read")
 
-    async def _apply(self, seen: Route, made: Callable[[Object], list[Operation]]) -> Route:
-        """Its status and others' parts may move meanwhile: they are no reason to give up."""
+    async def _apply(self, seen: Route, made: Callable[[Object], list[Operation]], write: str = "") -> Route:
+        """Its status and others' parts may move meanwhile: they are no reason to give up.
+
+        Args:
+            write: this very write's, where it has one: what stands between us and the server may have sent it twice, and got a Conflict
+        """
         for _ in range(_TRIES):
-            now = await self._as(seen)
+            try:
+                now = await self._as(seen)
+            except Conflict:
+                if self._last is not None and write and self._split.wrote(self._last, write):
+                    return self._split.route(self._last)
+                raise
             try:
                 self._last = await self._kube.patch(self._kind, self._name, made(now))
                 return self._split.route(self._last)

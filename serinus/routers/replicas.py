@@ -47,7 +47,7 @@ class ReplicasRouter:
 
     async def write(self, mark: Mark, seen: Route) -> Route:
         write = secrets.token_hex(4)
-        return await self._apply(seen, lambda now: ratio.marking(now, self._service, mark, seen.original, write))
+        return await self._apply(seen, lambda now: ratio.marking(now, self._service, mark, seen.original, write), write)
 
     async def restore(self, original: str, seen: Route) -> Route:
         """Stable was never changed, so nothing but the mark is of the release."""
@@ -139,13 +139,20 @@ class ReplicasRouter:
             if not wanted or not selector.matches({"matchLabels": wanted}, theirs):
                 raise Refused(f"the Service {self._selecting} selects {shown}, which {whose} pods are not")
 
-    async def _apply(self, seen: Route, made: Callable[[Object], list[Operation]]) -> Route:
-        """Its status and others' parts may move meanwhile: they are no reason to give up."""
+    async def _apply(self, seen: Route, made: Callable[[Object], list[Operation]], write: str = "") -> Route:
+        """Its status and others' parts may move meanwhile: they are no reason to give up.
+
+        Args:
+            write: this very write's, where it has one: what stands between us and the server may have sent it twice, and got a Conflict
+        """
         for _ in range(_TRIES):
             now = await self._find()
             if now is None:
                 raise Conflict(f"the Deployment {self._canary} is not there")
-            if (await self._route(now)).version != seen.version:
+            there = await self._route(now)
+            if write and ratio.wrote(now, self._service, write):
+                return self._known(there)
+            if there.version != seen.version:
                 raise Conflict(f"the Deployment {self._canary} is not as it was read")
             try:
                 return self._known(await self._route(await self._kube.patch(DEPLOYMENT, self._canary, made(now))))

@@ -88,6 +88,8 @@ class KubernetesWorkload:
         where = f"Deployment {self._named.deployment}"
         try:
             found = await self._around.look(None if template is None else Template.of(template), replicas)
+        except Unavailable:
+            raise
         except PlatformError as cause:
             return (cause.finding(where, "without it no canary can be made beside it"),)
         self._budgets.found(found.budgets)
@@ -121,16 +123,17 @@ class KubernetesWorkload:
             found = await self._kube.find(DEPLOYMENT, self._named.canary)
             if found is not None and canary.release_of(found) not in ("", release):
                 return
+            # Its Deployment last: as long as that is there, whoever goes on from here knows that there is something left to do.
             await self._budgets.discard(release)
+            if self._named.service:
+                await canary_service.discard(self._kube, names.canary_name(self._named.service), release)
+            if self._named.autoscaler:
+                await autoscaler.give_back(self._kube, self._named.autoscaler, release)
             try:
                 if found is not None and canary.release_of(found) == release:
                     await self._taken_away(found)
             except Conflict:
                 continue
-            if self._named.service:
-                await canary_service.discard(self._kube, names.canary_name(self._named.service), release)
-            if self._named.autoscaler:
-                await autoscaler.give_back(self._kube, self._named.autoscaler, release)
             return
         raise self._busy(self._named.canary)
 
@@ -141,6 +144,8 @@ class KubernetesWorkload:
         may_run = stable.analysed(wanted, self._named.container, ids)
         for _ in range(_WRITES):
             found, present = await self._read_stable(self._kube)
+            if stable.note(found) == note != seen.note and present.pod == wanted.pod:  # our own, its answer lost
+                return await self._wrote_stable(found, wanted)
             if (present.text(), stable.note(found)) != (seen.template, seen.note):
                 raise Conflict(f"the Deployment {self._named.deployment} is not as it was read")
             operations = stable.written(found, wanted, note, may_run)
@@ -148,9 +153,12 @@ class KubernetesWorkload:
                 written = await self._kube.patch(DEPLOYMENT, self._named.deployment, operations)
             except Conflict:
                 continue
-            self._seen.wrote(DEPLOYMENT, written)
-            return await self._stable_side(written, Template(written["spec"]["template"], wanted.config))
+            return await self._wrote_stable(written, wanted)
         raise self._busy(self._named.deployment)
+
+    async def _wrote_stable(self, written: Object, wanted: Template) -> Side:
+        self._seen.wrote(DEPLOYMENT, written)
+        return await self._stable_side(written, Template(written["spec"]["template"], wanted.config))
 
     async def _read_stable(self, reader: Reader) -> tuple[Object, Template]:
         found = await reader.get(DEPLOYMENT, self._named.deployment)

@@ -337,3 +337,15 @@ def test_shares_add_up_and_are_percents_where_they_can_be(points: int) -> None:
     stable, canary = shares(Weight(points))
     assert stable + canary == (100 if points % 100 == 0 else 10_000)
     assert canary * 10_000 == points * (stable + canary)
+
+
+@FORMS
+def test_a_write_is_known_again_by_itself_and_no_other(form: Form) -> None:
+    split, seen = of(form), an_object(form, [{"name": "shop", "port": 80}])
+    written = patched(seen, split.marking(seen, a_mark(5), split.route(seen).original, "one"))
+    assert split.wrote(written, "one")
+    assert not split.wrote(written, "two")
+    assert not split.wrote(seen, "one")
+    for text in ("", "[]", "{", '"one"'):
+        spoiled = an_object(form, [{"name": "shop", "port": 80}], annotations={SHOP: text})
+        assert not split.wrote(spoiled, "one")

@@ -173,3 +173,14 @@ async def test_stable_is_written_on_what_was_seen_alone(bench: Bench) -> None:
     with pytest.raises(Conflict):
         await workload.put_stable(await workload.template_for("v2", seen), NOTE, seen)
     assert (await workload.stable()).version == "v1"
+
+
+async def test_a_write_of_stable_whose_answer_was_lost_is_found_done(bench: Bench) -> None:
+    workload = bench.workload
+    seen = await workload.stable()
+    template = await workload.template_for("v2", seen)
+    written = await workload.put_stable(template, NOTE, seen)
+    again = await workload.put_stable(template, NOTE, seen)
+    assert (again.template, again.note, again.version) == (written.template, NOTE, "v2")
+    with pytest.raises(Conflict):
+        await workload.put_stable(template, replace(NOTE, token=NOTE.token + 1), seen)
