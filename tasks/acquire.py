@@ -15,7 +15,7 @@ from tasks.retry import RETRIED
 from tasks.show import key, page, told
 
 
-@task(task_run_name="acquire {service}", timeout_seconds=60, **RETRIED)
+@task(task_run_name="acquire {service}", timeout_seconds=300, **RETRIED)
 async def acquire(service: str, fit: Moved) -> State[Moved]:
     """Write the release's record.
 

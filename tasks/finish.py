@@ -11,7 +11,7 @@ from tasks.retry import RETRIED
 from tasks.show import told
 
 
-@task(task_run_name="finish", timeout_seconds=120, **RETRIED)
+@task(task_run_name="finish", timeout_seconds=600, **RETRIED)
 async def finish(before: Moved) -> Moved:
     """Route as it was found, record and evidence closed."""
     await end(wiring.held())

@@ -12,7 +12,7 @@ from tasks.retry import RETRIED
 from tasks.show import told
 
 
-@task(task_run_name="gate {what}", timeout_seconds=60, **RETRIED)
+@task(task_run_name="gate {what}", timeout_seconds=180, **RETRIED)
 async def gate(what: str, before: Moved) -> State[Moved]:
     """One fresh check; where the hold has ended the release already, its verdict stands.
 

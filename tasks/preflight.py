@@ -15,7 +15,7 @@ from tasks.retry import RETRIED
 from tasks.show import told
 
 
-@task(task_run_name="preflight", timeout_seconds=60, **RETRIED)
+@task(task_run_name="preflight", timeout_seconds=240, **RETRIED)
 async def preflight(service: str, before: Moved | None = None) -> State[Moved]:
     """Read every fact the release starts from.
 

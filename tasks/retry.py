@@ -1,5 +1,7 @@
 """How every task is run: retried where the platform may answer later, never cached, its result never stored.
 
+A move waits for its platform by itself (`serinus.moves.patience`); what it gives up is tried again here, twice.
+
 Time-outs are each task's own. No task has tags: with them it asks the server for a slot, and hangs while that is gone.
 """
 

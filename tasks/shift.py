@@ -12,7 +12,7 @@ from tasks.retry import RETRIED
 from tasks.show import told
 
 
-@task(task_run_name="shift {weight}", timeout_seconds=900, **RETRIED)
+@task(task_run_name="shift {weight}", timeout_seconds=1200, **RETRIED)
 async def shift(weight: str, phase: int, before: Moved) -> State[Moved]:
     """Scaled, written, read back, taken up by the router.
 

@@ -12,7 +12,7 @@ from tasks.retry import RETRIED
 from tasks.show import told
 
 
-@task(task_run_name="start {version}", timeout_seconds=900, **RETRIED)
+@task(task_run_name="start {version}", timeout_seconds=1200, **RETRIED)
 async def start(version: str, owner: Moved) -> State[Moved]:
     """Instances ready, mark open at 0 %, watermarks taken."""
     moved = Moved(await bring_up(wiring.held(), owner.facts.template))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from serinus.analysis.threshold import RateGate
 from serinus.errors import Conflict, Finding, PlatformError, PreflightError, Unavailable
 from serinus.moves.engine import LOCAL, Engine, Timing
+from serinus.moves.patience import TIMES, answered, endingly
 from serinus.moves.preflight import Facts
 from serinus.ports import Kept, Ports
 from serinus.release.count import attainable
@@ -31,7 +33,7 @@ async def acquire(
     key: str = "",
     timing: Timing = LOCAL,
 ) -> Engine:
-    """Write the record as its owner.
+    """Write the record as its owner; asked again for `TIMES` D where the platform does not answer.
 
     Args:
         release: id of this attempt
@@ -40,16 +42,22 @@ async def acquire(
 
     Raises:
         PreflightError: another release is going, or the target changed meanwhile; nothing was touched
+        Unavailable: whether it is ours is not known
     """
-    kept = await ports.ledger.read()
-    if kept is not None and _ours(kept, release, owner):
-        engine = Engine(ports, kept, timing)
-        await engine.write(engine.record)  # a beat: it may be seconds old
-    else:
-        had = attainable(plan, facts.route.beside)
-        wanted = Record(release, 0, owner, had, _previous(facts), run=run, key=key)
-        engine = Engine(ports, await _written(ports, facts, kept, wanted), timing)
+    had = attainable(plan, facts.route.beside)
+    wanted = Record(release, 0, owner, had, _previous(facts), run=run, key=key)
+    engine = await answered(ports.clock, TIMES * timing.dead_seconds, partial(_owned, ports, facts, wanted, timing))
     await _same_facts(engine, facts)
+    return engine
+
+
+async def _owned(ports: Ports, facts: Facts, wanted: Record, timing: Timing) -> Engine:
+    """One try; it finds what an earlier one has written."""
+    kept = await ports.ledger.read()
+    if kept is None or not _ours(kept, wanted.release, wanted.owner):
+        return Engine(ports, await _written(ports, facts, kept, wanted), timing)
+    engine = Engine(ports, kept, timing)
+    await engine.write(engine.record)  # a beat: it may be seconds old
     return engine
 
 
@@ -108,19 +116,22 @@ async def _highest_token(ports: Ports, kept: Kept | None) -> int:
 
 
 async def _same_facts(engine: Engine, facts: Facts) -> None:
-    """Changed between preflight and the record: end as refused, before anything was touched."""
-    ports = engine.ports
+    """Changed between preflight and the record, or not to be read for long: end as refused, before anything was touched."""
     try:
-        stable, route = await asyncio.gather(ports.workload.stable(), ports.router.read())
-        changed = stable.template != facts.stable.template or route.version != facts.route.version
-    except Unavailable:
-        changed = True
-    if changed:
+        if await endingly(engine, "stable and its route to be read again", partial(_are_same, engine.ports, facts)):
+            return
         what = "stable or its route changed while the release began"
-        ended = replace(engine.record, state=State.ROLLED_BACK, ended=True, outcome=Outcome(what))
-        await engine.write(engine.say("end", ended, outcome="refused", why=what))
-        await engine.copy(now=True)
-        raise PreflightError((Finding(what, f"service {engine.plan.service}", "start again"),))
+    except Unavailable as cause:
+        what = f"whether stable or its route changed while the release began is not known: {cause}"
+    ended = replace(engine.record, state=State.ROLLED_BACK, ended=True, outcome=Outcome(what))
+    await engine.write(engine.say("end", ended, outcome="refused", why=what))
+    await engine.copy(now=True)
+    raise PreflightError((Finding(what, f"service {engine.plan.service}", "start again"),))
+
+
+async def _are_same(ports: Ports, facts: Facts) -> bool:
+    stable, route = await asyncio.gather(ports.workload.stable(), ports.router.read())
+    return stable.template == facts.stable.template and route.version == facts.route.version
 
 
 def _described(plan: Plan, facts: Facts, record: Record) -> dict[str, object]:

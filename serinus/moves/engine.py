@@ -106,6 +106,8 @@ class Engine:
             None  # since `starting`: when weight 0 was read back, however late that is written down
         )
         self.last_check = ports.clock.monotonic()
+        self.watching = self.last_check
+        """Since when checks are due: what came before the hold, such as a drain, may have taken as long as it liked."""
         self.entered: int | None = None
         """The phase whose weight was written, taken up and recorded by this process."""
         self.verdict: Verdict | None = None
@@ -134,28 +136,45 @@ class Engine:
         return (record or self._record).say(self.ports.clock.wall(), self.now(), kind, **data)
 
     async def write(self, record: Record) -> Record:
-        """Write the record, on the version last seen; a beat.
+        """Write the record, on the version last seen; a beat. One of our own whose answer was lost is known again.
+
+        Nothing is written over the end of a release: then the record is what ended it.
 
         Raises:
             Fenced: somebody else owns it now
             Unavailable: not written, as far as can be known
         """
         wanted = replace(record, beat=self._record.beat + 1, elapsed_seconds=self.now())
+        seen = self._kept.version
         for _ in range(8):
+            sent = self.ports.clock.monotonic()
             try:
-                self._accept(await self.ports.ledger.write(wanted, self._kept.version))
-                return self._record
+                return self._accept(await self.ports.ledger.write(wanted, seen), sent)
             except Conflict:
-                theirs = await self._read()
+                kept, theirs = await self._read()
                 self._woken = True  # somebody asks something, or wants to
-                if _same(theirs, wanted):  # our own write, whose answer was lost
-                    self._accept(self._kept)
-                    return self._record
+                if _same(theirs, wanted) or (theirs.ended and not self._record.ended):
+                    return self._accept(kept, sent)
                 beat = max(wanted.beat, theirs.beat + 1)  # an earlier one of ours may have landed: this one says more
                 wanted = replace(wanted, beat=beat, inbox=_with(wanted.inbox, self._unheard(theirs)))
+                seen = kept.version  # of this call alone: what is asked there must be met again where this one fails
+            except Unavailable as cause:
+                landed = await self._landed(wanted, cause)
+                if landed is None:
+                    raise
+                return self._accept(landed, sent)
         raise Unavailable(f"the record of {self.plan.service} is written by others faster than it can be read")
 
-    async def _read(self) -> Record:
+    async def _landed(self, wanted: Record, cause: Unavailable) -> Kept | None:
+        """The record where a write that was not answered stands there: a lost answer costs one read, and no beat."""
+        try:
+            kept, theirs = await self._read()
+        except PlatformError as further:
+            log.debug("%s: whether it was written is not known: %s, %s", self.release, cause, further)
+            return None
+        return kept if _same(theirs, wanted) else None
+
+    async def _read(self) -> tuple[Kept, Record]:
         """The record as it stands, still ours; else Fenced."""
         kept = await self.ports.ledger.read()
         if kept is None:
@@ -165,22 +184,24 @@ class Engine:
             raise Fenced(
                 f"{theirs.release} of {self.plan.service} is held by {theirs.owner} (token {theirs.token}) now"
             )
-        self._kept = kept
-        return theirs
+        return kept, theirs
 
-    def _accept(self, kept: Kept) -> None:
+    def _accept(self, kept: Kept, sent: float) -> Record:
+        """The record as it is known to stand there, since it was sent at the earliest."""
         if isinstance(kept.record, Foreign):
             raise Fenced("the record was read back with another schema")
         self._kept = kept
         self._record = kept.record
-        self.acknowledged = self.ports.clock.monotonic()
+        self.acknowledged = sent
+        return kept.record
 
     def _unheard(self, theirs: Record) -> tuple[Ask, ...]:
         return tuple(ask for ask in theirs.inbox if ask.id not in self._heard)
 
     async def listen(self) -> Record:
         """Read the record; what was newly asked in its inbox is taken in, with a line of evidence each."""
-        new = self._unheard(await self._read())
+        _, theirs = await self._read()
+        new = self._unheard(theirs)
         if new:
             heard = replace(self._record, inbox=_with(self._record.inbox, new))
             for ask in new:
@@ -230,7 +251,9 @@ class Engine:
         self.remember(replace(self._record, tally=replace(tally, weights=weights)))
 
     async def beat(self) -> None:
-        """Say that this owner lives, where it is due."""
+        """Say that this owner lives, where it is due; whose release is over says nothing."""
+        if self._record.ended:
+            return
         if self.ports.clock.monotonic() - self.acknowledged >= self.timing.beat_seconds:
             await self.write(self._record)
 

@@ -26,10 +26,10 @@ async def tick(engine: Engine) -> Action | None:
         Fenced: somebody else holds the release now
     """
     lost = await _record(engine)
+    if engine.record.ended or engine.record.state in (State.ROLLING_BACK, State.UNDOING):
+        return None  # it is being ended already: nothing that is asked or lost ends it a second time
     if lost:
         return lost
-    if engine.record.state in (State.ROLLING_BACK, State.UNDOING):
-        return None  # it is being ended already: nothing that is asked ends it a second time
     asked = next_action(engine.record, None, engine.now())
     if asked.ends:
         return asked
@@ -105,7 +105,7 @@ async def hold(
     """Wait until `done`, ticking.
 
     Args:
-        seconds: how long at most
+        seconds: how long at most; what was not answered then is not late yet: it is asked until it is, for D more
         waiting_for: for people: `the canary to get ready`
         overdue: what follows when the time is up; HOLD is 'go on without'
 
@@ -118,23 +118,25 @@ async def hold(
         ended = await tick(engine)
         if ended:
             return ended
+        at_most = until
         try:
             if await done():
                 return None
         except Unavailable as cause:
             log.warning("%s: waiting for %s: %s", engine.release, waiting_for, cause)
-        if clock.monotonic() >= until:
+            at_most = until + engine.timing.dead_seconds
+        if clock.monotonic() >= at_most:
             return Action(overdue, f"waited {seconds:g} s for {waiting_for}", "wait", "overdue")
-        await engine.rest(min(engine.timing.tick_seconds, max(until - clock.monotonic(), 0.001)))
+        await engine.rest(min(engine.timing.tick_seconds, max(at_most - clock.monotonic(), 0.001)))
 
 
 def check_alive(engine: Engine) -> None:
     """An engine whose checks have stopped must not look alive.
 
     Raises:
-        Drift: the last check ended too long ago
+        Drift: the last check ended too long ago, and checks are due as long
     """
     allowed = max(3 * engine.plan.checks.interval_seconds, 30.0)
-    since = engine.ports.clock.monotonic() - engine.last_check
+    since = engine.ports.clock.monotonic() - max(engine.last_check, engine.watching)
     if since > allowed:
         raise Drift(f"no check for {since:.0f} s, {allowed:g} s are allowed")

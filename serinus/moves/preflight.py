@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_fixed
 
 from serinus.errors import Finding, PlatformError, PreflightError, Unavailable
 from serinus.moves.scale import canary_replicas
@@ -17,8 +17,9 @@ from serinus.release.plan import Plan
 from serinus.release.weight import NOTHING
 
 T = TypeVar("T")
-ATTEMPTS = 3
-"""A platform that is slow once, as where several releases start together, is no reason to refuse one."""
+ATTEMPTS, ASK_SECONDS = 3, 12.0
+"""A question is asked so often at least, and again as long as all of them together have not taken so long: a platform that is slow
+or wrong for a moment, as where several releases start together, is no reason to refuse one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,10 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
         findings += _stable_findings(plan, stable)
         made = partial(ports.workload.template_for, plan.version, stable)
         template = await asking.of(made, f"version {plan.version}", "name a version that exists")
-    unfit = await ports.workload.findings(template, _most(plan, stable, route))
+    if asking.unanswered:
+        raise PreflightError(tuple(findings))
+    around = partial(ports.workload.findings, template, _most(plan, stable, route))
+    unfit = await asking.of(around, f"workload of {where}", "without it no canary can be made") or ()
     if await asking.of(ports.metrics.read, "metrics", "start Prometheus, or mend `telemetry`"):
         unfit = (*unfit, *await ports.metrics.findings())
     if route is not None:
@@ -80,13 +84,16 @@ class Asking:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._until = ports.clock.monotonic() + ASK_SECONDS
         self.findings: list[Finding] = []
+        self.unanswered = False
+        """Something could not be asked: the platform is away, and there is no use in asking it more."""
 
     async def of(self, ask: Callable[[], Awaitable[T]], where: str, mend: str) -> T | None:
         """The answer; asked again where none came in time."""
         again = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=self._enough,
             wait=wait_fixed(1),
             sleep=self._ports.clock.sleep,
             reraise=True,
@@ -96,7 +103,11 @@ class Asking:
         except PlatformError as cause:
             found = cause.finding(where, mend)
             self.findings += [found] if found not in self.findings else []
+            self.unanswered = self.unanswered or isinstance(cause, Unavailable)
             return None
+
+    def _enough(self, tries: RetryCallState) -> bool:
+        return tries.attempt_number >= ATTEMPTS and self._ports.clock.monotonic() >= self._until
 
 
 def _route_findings(plan: Plan, route: Route) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from serinus.analysis import gate
 from serinus.errors import Conflict
@@ -12,7 +13,9 @@ from serinus.moves.close import close_held, wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
 from serinus.moves.instances import told, troubles_of
-from serinus.moves.roll_back import retire_canary
+from serinus.moves.patience import patiently
+from serinus.moves.roll_back import drained, remove
+from serinus.moves.undo import touches_stable
 from serinus.ports import Side
 from serinus.release.lifecycle import Action, Step
 from serinus.release.mark import Mode
@@ -23,22 +26,47 @@ from serinus.release.weight import EVERYTHING, NOTHING
 async def promote(engine: Engine) -> Action:
     """Stable runs the new version and serves everything; the canary is gone; the bake begins.
 
+    Each step is waited for by itself; what a person asks meanwhile is heard.
+
     Returns:
         ADVANCE; or ROLL_BACK, and then `roll_back` undoes what was done.
     """
-    canary = await engine.ports.workload.canary()
-    if engine.record.state is State.PHASE:
-        refused = await _fit(engine, canary)
-        if refused:
-            await close_held(engine, refused.why)
-            return refused
+    ended = await _begun(engine) or await _promoted(engine) or await _retire(engine)
+    return ended or Action(Step.ADVANCE, f"stable runs {engine.plan.version} and serves everything")
+
+
+async def _begun(engine: Engine) -> Action | None:
+    """From the last phase on: where that is refused, the traffic goes back here."""
+    if engine.record.state is not State.PHASE:
+        return None
+    ended = await patiently(engine, "the promotion to be begun", partial(_begin, engine))
+    if ended and not touches_stable(engine.record):
+        await close_held(engine, ended.why)
+    return ended
+
+
+async def _begin(engine: Engine) -> Action | None:
+    refused = await _fit(engine, await engine.ports.workload.canary())
+    if not refused:
         await engine.write(engine.say("state", replace(engine.record, state=State.PROMOTING), state=State.PROMOTING))
-    if engine.record.state is State.PROMOTING:
-        ended = await _mark(engine, Mode.PROMOTING) or await _roll_out(engine, canary) or await _replace(engine)
-        if ended:
-            return ended
-    await retire_canary(engine)
-    return Action(Step.ADVANCE, f"stable runs {engine.plan.version} and serves everything")
+    return refused
+
+
+async def _promoted(engine: Engine) -> Action | None:
+    if engine.record.state is not State.PROMOTING:
+        return None
+    return (
+        await patiently(engine, "the route to be marked", partial(_mark, engine, Mode.PROMOTING))
+        or await _roll_out(engine)
+        or await patiently(engine, "all traffic to go to stable", partial(_replace, engine))
+    )
+
+
+async def _retire(engine: Engine) -> Action | None:
+    there = await patiently(engine, "the canary to be drained", partial(drained, engine))
+    if isinstance(there, Action):
+        return there
+    return await patiently(engine, "the canary to be removed", partial(remove, engine, there))
 
 
 async def _fit(engine: Engine, canary: Side | None) -> Action | None:
@@ -77,23 +105,46 @@ async def _mark(engine: Engine, mode: Mode) -> Action | None:
     return Action(Step.ROLL_BACK, "others write the route faster than it can be read", "route", "conflict")
 
 
-async def _roll_out(engine: Engine, canary: Side | None) -> Action | None:
+async def _roll_out(engine: Engine) -> Action | None:
     """Stable gets the canary's template, once, and is awaited."""
+    tried: list[Side] = []
+    given = await patiently(engine, f"stable to be given {engine.plan.version}", partial(_give, engine, tried))
+    if isinstance(given, Action):
+        return given
+    if tried:
+        said = partial(_say_given, engine, given)
+        ended = await patiently(engine, "the record to say that stable was written", said)
+        if ended:
+            return ended
+    return await _rolled_out(engine)
+
+
+async def _give(engine: Engine, tried: list[Side]) -> Side | Action:
+    """Stable with the template, found given or given now.
+
+    Args:
+        tried: gets what it was written over, whatever is answered
+    """
     workload, record = engine.ports.workload, engine.record
     stable = await workload.stable()
-    if not noted(record, stable.note):
-        refused = canary_changed(record, canary)
-        if refused or canary is None:
-            return refused
-        # Between reading stable and writing it: whoever took over while this process stood still fences it here, and a later
-        # take-over has changed what was read.
-        await engine.write(engine.record)
-        try:
-            stable = await workload.put_stable(canary.template, Note(record.release, record.token, NEW), stable)
-        except Conflict:
-            return Action(Step.ROLL_BACK, "stable was changed by somebody during promotion", "stable", "changed")
-        await engine.write(engine.say("stable", version=stable.version, template="new", replicas=stable.replicas))
-    return await _rolled_out(engine)
+    if noted(record, stable.note):
+        return stable
+    # Between reading stable and writing it: whoever took over while this process stood still fences it here, and a later
+    # take-over has changed what was read.
+    await engine.write(engine.record)
+    canary = await workload.canary()
+    refused = canary_changed(record, canary)
+    if refused or canary is None:
+        return refused or stable
+    tried.append(stable)
+    try:
+        return await workload.put_stable(canary.template, Note(record.release, record.token, NEW), stable)
+    except Conflict:
+        return Action(Step.ROLL_BACK, "stable was changed by somebody during promotion", "stable", "changed")
+
+
+async def _say_given(engine: Engine, stable: Side) -> None:
+    await engine.write(engine.say("stable", version=stable.version, template="new", replicas=stable.replicas))
 
 
 async def _rolled_out(engine: Engine) -> Action | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from serinus.analysis.reading import REQUESTS, Arm
 from serinus.errors import Conflict, Fenced, PlatformError
@@ -15,22 +16,25 @@ from serinus.moves.close import close_held, page
 from serinus.moves.engine import Engine
 from serinus.moves.hold import tick
 from serinus.moves.instances import ready
+from serinus.moves.patience import endingly
 from serinus.moves.undo import touches_stable, undo
 from serinus.release.lifecycle import Action
 from serinus.release.record import Outcome, Record, State
 
 log = logging.getLogger("serinus.roll_back")
+COPIES = 5
+"""Tries to copy the last lines; what is left is copied by the guard, or by the next release."""
 
 
 async def roll_back(engine: Engine, action: Action) -> None:
-    """Return the traffic, retire the canary, put the route back, end the record.
+    """Return the traffic, retire the canary, put the route back, end the record. Each step is waited for by itself.
 
     Args:
         action: why
 
     Raises:
         Fenced: somebody else ends it
-        PlatformError: a step after the return of the traffic failed; calling again goes on from there
+        PlatformError: a step after the return of the traffic failed for long; calling again goes on from there
     """
     if engine.record.ended:
         return
@@ -38,8 +42,8 @@ async def roll_back(engine: Engine, action: Action) -> None:
         await undo(engine, action)
     else:
         await close_held(engine, action.why)
-        await _say_closed(engine, action)
-    await retire(engine)
+        await endingly(engine, "the record to follow the traffic", partial(_say_closed, engine, action))
+    await _retire(engine)
     await end(engine, State.ROLLED_BACK, engine.record.outcome or Outcome(action.why, action.gate, action.rule))
 
 
@@ -73,9 +77,19 @@ async def _unready(engine: Engine) -> str:
     return f"; {text}"
 
 
-async def retire(engine: Engine) -> None:
+async def _retire(engine: Engine) -> None:
     """Wait until the canary serves nobody, remove it, put the route back as it was found."""
-    await retire_canary(engine)
+    there = await endingly(engine, "the canary to be drained", partial(drained, engine))
+    await endingly(engine, "the canary to be removed", partial(remove, engine, there))
+    await restore(engine)
+
+
+async def restore(engine: Engine) -> None:
+    """The route as it was found; another release's is left alone."""
+    await endingly(engine, "the route to be put back", partial(_restore, engine))
+
+
+async def _restore(engine: Engine) -> None:
     ports, release = engine.ports, engine.release
     for _ in range(5):
         route = await ports.router.read()
@@ -88,12 +102,23 @@ async def retire(engine: Engine) -> None:
         return
 
 
-async def retire_canary(engine: Engine) -> None:
-    """Wait until the canary serves nobody, then remove it; another release's is left alone."""
+async def drained(engine: Engine) -> bool:
+    """Whether the release has a canary; that one serves nobody any more."""
     canary = await engine.ports.workload.canary()
-    if canary is not None and canary.release == engine.release:
+    there = canary is not None and canary.release == engine.release
+    if there:
         await _drain(engine)
-        await engine.ports.workload.remove_canary(engine.release)
+    return there
+
+
+async def remove(engine: Engine, there: bool) -> None:
+    """The canary goes, with all that was made or set for it; another release's is left alone.
+
+    Args:
+        there: as `drained` has it. Where it is not, somebody may have deleted it, or a try been cut off before it had done the rest.
+    """
+    await engine.ports.workload.remove_canary(engine.release)
+    if there:
         await engine.write(engine.say("canary", removed=True))
 
 
@@ -130,11 +155,35 @@ async def _served(engine: Engine) -> float:
 
 async def end(engine: Engine, state: State, outcome: Outcome) -> None:
     """The record's last state, the evidence's last line, and its copy."""
-    record: Record = replace(engine.record, state=state, ended=True, outcome=outcome, inbox=())
-    requests = {"canary": record.tally.canary, "stable": record.tally.stable, "failed": record.tally.failed_on_canary}
-    await engine.write(engine.say("end", record, outcome=state, why=outcome.why, requests=requests))
-    await engine.copy(now=True)
+    said: list[str] = []
+    await endingly(engine, "the record to be ended", partial(_end, engine, state, outcome, said))
+    for _ in range(COPIES):
+        await engine.copy(now=True)
+        if not engine.record.lines:
+            break
+        await engine.ports.clock.sleep(engine.timing.again_seconds)
     try:
         await engine.write(engine.record)
     except (Fenced, PlatformError) as cause:  # ended already: the lines only lie in two places
         log.info("%s: ended; its copied lines stay in the record: %s", engine.release, cause)
+
+
+async def _end(engine: Engine, state: State, outcome: Outcome, said: list[str]) -> None:
+    """The last line, and the record with it.
+
+    Args:
+        said: gets the line of every try: where one was not answered, the next release may have begun on what it left
+    """
+    if engine.record.ended:
+        return
+    record: Record = replace(engine.record, state=state, ended=True, outcome=outcome, inbox=())
+    requests = {"canary": record.tally.canary, "stable": record.tally.stable, "failed": record.tally.failed_on_canary}
+    record = engine.say("end", record, outcome=state, why=outcome.why, requests=requests)
+    said.append(record.lines[-1].text)
+    try:
+        await engine.write(record)
+    except Fenced:
+        copied = await engine.ports.ledger.lines(engine.release)
+        if not copied or copied[-1] not in said:
+            raise
+        engine.remember(replace(record, lines=()))  # who began on it copied them first

@@ -9,7 +9,7 @@ import logging
 from dataclasses import replace
 from math import ceil
 
-from serinus.errors import PlatformError, Refused
+from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.moves.changed import canary_changed
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
@@ -28,15 +28,21 @@ def canary_replicas(stable_replicas: int, weight: Weight, min_replicas: int) -> 
 
 
 async def scale_canary(engine: Engine, template: str, weight: Weight) -> Action | None:
-    """Create or scale the canary and wait until it serves; an action where it does not get ready."""
+    """Create or scale the canary and wait until it serves; an action where it does not get ready.
+
+    Raises:
+        Unavailable: whether it was made is not known
+    """
     record, workload = engine.record, engine.ports.workload
     try:
         replicas = _wanted(engine, await workload.stable(), weight)
         made = await workload.put_canary(record.release, template, replicas)
+    except Unavailable:
+        raise
     except Refused as cause:
         return _refused(cause)
     except PlatformError as cause:
-        return _unavailable(cause)
+        return _beaten(cause)
     if record.state is State.STARTING:
         engine.remember(replace(engine.record, analysed=Analysed(made.code, made.mounts)))
     return await until_ready(engine, min(replicas, made.replicas))
@@ -84,10 +90,12 @@ async def until_ready(engine: Engine, least: int = 0) -> Action | None:
     try:
         seconds = engine.timing.ready_seconds
         late = await hold(engine, ready, seconds=seconds, waiting_for="the canary to get ready")
+    except Unavailable:
+        raise
     except Refused as cause:
         return _refused(cause)
     except PlatformError as cause:
-        return _unavailable(cause)
+        return _beaten(cause)
     if ended:
         return ended[0]
     if late and late.rule == "overdue":
@@ -99,5 +107,5 @@ def _refused(cause: PlatformError) -> Action:
     return Action(Step.ROLL_BACK, f"the canary cannot be started: {cause}", "pods", "refused")
 
 
-def _unavailable(cause: PlatformError) -> Action:
-    return Action(Step.ROLL_BACK, f"the canary did not start: {cause}", "pods", "unavailable")
+def _beaten(cause: PlatformError) -> Action:
+    return Action(Step.ROLL_BACK, f"the canary did not start: {cause}", "pods", "conflict")

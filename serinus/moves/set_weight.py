@@ -37,7 +37,7 @@ async def set_weight(engine: Engine, phase: int) -> Action:
         ADVANCE with the weight taken up; or ROLL_BACK, and then the traffic is with stable already.
     """
     weight = engine.plan.phases[phase].weight
-    ended = await patiently(engine, f"{weight} to be set", partial(_set, engine, phase, weight))
+    ended = await _set(engine, phase, weight)
     if ended:
         await close_held(engine, ended.why)
         return ended
@@ -45,24 +45,29 @@ async def set_weight(engine: Engine, phase: int) -> Action:
 
 
 async def _set(engine: Engine, phase: int, weight: Weight) -> Action | None:
-    route = await engine.ports.router.read()
+    """Each step waited for by itself: one that is done is not begun again for what follows it."""
+    route = await patiently(engine, f"the route of {engine.plan.service}", engine.ports.router.read)
+    if isinstance(route, Action):
+        return route
     if engine.entered == phase and route.mark is not None and route.mark.weight == weight:
         return route_action(engine, route)
-    await _enter(engine, phase)
+    ended = (
+        await patiently(engine, f"{weight} to be begun", partial(_enter, engine, phase))
+        or await patiently(engine, "the canary to be scaled", partial(_scale, engine, weight))
+        or (None if engine.record.tally.weights else await aim(engine, weight))
+    )
+    if ended:
+        return ended
+    started = engine.ports.clock.monotonic()
+    return await patiently(engine, f"{weight} to be set", partial(_write, engine, phase, weight, started))
+
+
+async def _scale(engine: Engine, weight: Weight) -> Action | None:
     canary = await engine.ports.workload.canary()
     ended = canary_changed(engine.record, canary)
     if ended or canary is None:
         return ended
-    ended = await scale_canary(engine, canary.template, weight)
-    if ended:
-        return ended
-    if engine.silent_seconds > engine.timing.dead_seconds / 2:
-        await engine.write(engine.record)  # nobody may have taken over meanwhile
-    if not engine.record.tally.weights:
-        ended = await aim(engine, weight)
-        if ended:
-            return ended
-    return await _write(engine, phase, weight)
+    return await scale_canary(engine, canary.template, weight)
 
 
 async def _enter(engine: Engine, phase: int) -> None:
@@ -80,9 +85,11 @@ async def _enter(engine: Engine, phase: int) -> None:
     await engine.write(fresh)
 
 
-async def _write(engine: Engine, phase: int, weight: Weight) -> Action | None:
-    router, clock = engine.ports.router, engine.ports.clock
-    started = clock.monotonic()
+async def _write(engine: Engine, phase: int, weight: Weight, started: float) -> Action | None:
+    """The mark with its weight; one that stands there already is our own, whose answer was lost."""
+    router = engine.ports.router
+    if engine.silent_seconds > engine.timing.dead_seconds / 2:
+        await engine.write(engine.record)  # nobody may have taken over meanwhile
     for _ in range(5):
         route = await router.read()
         drifted = route_action(engine, route)
@@ -90,6 +97,8 @@ async def _write(engine: Engine, phase: int, weight: Weight) -> Action | None:
             return drifted
         if route.mark is None:
             return Action(Step.ROLL_BACK, "the mark on the route is gone", "route", "drift")
+        if (route.mark.mode, route.mark.weight) == (Mode.OPEN, weight):
+            return await _seen(engine, route, phase, started)
         try:
             written = await router.write(route.mark.then(Mode.OPEN, weight), route)
         except Conflict:

@@ -27,6 +27,7 @@ async def soak(engine: Engine) -> Action:
     Raises:
         Fenced: somebody else holds the release now
     """
+    engine.watching = engine.ports.clock.monotonic()
     action = await _watch(engine)
     if action.ends and engine.record.state is State.PHASE:
         await close_held(engine, action.why)

@@ -27,15 +27,12 @@ async def start(engine: Engine, template: str) -> Action:
     Returns:
         ADVANCE; or ROLL_BACK where the canary never gets ready or the figures cannot be read. No traffic was moved.
     """
-    return await patiently(engine, "the canary to be started", partial(_up, engine, template))
-
-
-async def _up(engine: Engine, template: str) -> Action:
-    ended = await scale_canary(engine, template, engine.plan.phases[0].weight)
+    weight = engine.plan.phases[0].weight
+    ended = await patiently(engine, "the canary to be started", partial(scale_canary, engine, template, weight))
+    ended = ended or await patiently(engine, "the mark on the route", partial(_open, engine))
     if ended:
         return ended
-    await _open(engine)
-    return await _begin(engine)
+    return await patiently(engine, "the first phase to be written", partial(_begin, engine))
 
 
 async def _open(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from serinus.errors import Conflict, Drift, Fenced, Finding, PlatformError, PreflightError
+from serinus.errors import Conflict, Drift, Fenced, Finding, PlatformError, PreflightError, Unavailable
 from serinus.moves.changed import noted, runs_ours
 from serinus.moves.close import close_held
 from serinus.moves.engine import LOCAL, Engine, Timing
@@ -33,9 +33,20 @@ async def take_over(ports: Ports, kept: Kept, owner: str, why: str, timing: Timi
     before = kept.record
     mine = replace(before, token=before.token + 1, owner=owner, beat=before.beat + 1)
     mine = mine.say(ports.clock.wall(), before.elapsed_seconds, "gap", why=why, token=mine.token, state=before.state)
-    engine = Engine(ports, await ports.ledger.write(mine, kept.version), timing)
+    engine = Engine(ports, await _written(ports, mine, kept.version), timing)
     await _mark(engine, why)
     return engine
+
+
+async def _written(ports: Ports, mine: Record, seen: str) -> Kept:
+    """The record as we wrote it; where no answer came it is read: nobody else writes under this owner's name."""
+    try:
+        return await ports.ledger.write(mine, seen)
+    except (Unavailable, Conflict):
+        landed = await ports.ledger.read()
+        if landed is None or landed.record != mine:
+            raise
+        return landed
 
 
 async def _mark(engine: Engine, why: str) -> None:
@@ -93,6 +104,9 @@ async def reopen(ports: Ports, owner: str, who: str, why: str, timing: Timing = 
     if kept is None or isinstance(kept.record, Foreign):
         raise _unfit("there is no release to roll back")
     before = kept.record
+    action = Action(Step.ROLL_BACK, f"rolled back by {who}" + (f": {why}" if why else ""), "person", "rollback")
+    if not before.ended and (before.owner, before.state) == (owner, State.UNDOING):
+        return Engine(ports, kept, timing), action  # asked again, the answer to our own write being lost
     if not before.ended:
         raise _unfit(f"release {before.release} is going: abort it instead")
     if before.state is not State.PROMOTED:
@@ -100,11 +114,10 @@ async def reopen(ports: Ports, owner: str, who: str, why: str, timing: Timing = 
     stable = await ports.workload.stable()
     if not _seen(before, stable).ours:
         raise _unfit(f"stable runs {stable.version}, which {before.release} did not put there")
-    action = Action(Step.ROLL_BACK, f"rolled back by {who}" + (f": {why}" if why else ""), "person", "rollback")
     mine = replace(before, token=before.token + 1, owner=owner, ended=False, state=State.UNDOING, outcome=None)
     mine = mine.say(ports.clock.wall(), before.elapsed_seconds, "state", state=State.UNDOING, why=action.why)
     try:
-        return Engine(ports, await ports.ledger.write(mine, kept.version), timing), action
+        return Engine(ports, await _written(ports, mine, kept.version), timing), action
     except Conflict as cause:
         raise _unfit("another release was faster") from cause
 

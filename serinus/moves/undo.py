@@ -5,14 +5,18 @@ Used from `promoting` on, in the bake, and for a rollback after promotion. Every
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from serinus.errors import Conflict, RollbackError
 from serinus.moves.changed import UNDONE, noted, remounted, runs_ours
 from serinus.moves.close import close_held, closed_mark, wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
+from serinus.moves.patience import endingly
 from serinus.ports import Route, Side
 from serinus.release.lifecycle import Action
 from serinus.release.mark import Mode
@@ -26,25 +30,35 @@ def touches_stable(record: Record) -> bool:
 
 
 async def undo(engine: Engine, action: Action) -> None:
-    """Stable runs the previous template again and serves everything.
+    """Stable runs the previous template again and serves everything. Each step is waited for by itself.
 
     Raises:
         RollbackError: the previous version does not get ready; a person is needed
+        Unavailable: a step came to nothing for long; calling again goes on from there
     """
     started = engine.ports.clock.monotonic()
     if engine.record.state is not State.UNDOING:
-        outcome = Outcome(action.why, action.gate, action.rule, _served(engine.record))
-        undoing = replace(engine.record, state=State.UNDOING, outcome=outcome)
-        await engine.write(engine.say("state", undoing, state=State.UNDOING, why=action.why, gate=action.gate))
-    stable, left = await _put_back(engine)
-    why = "; ".join(filter(None, (action.why, left)))
+        await endingly(engine, "the undoing to be begun", partial(_begin, engine, action))
+    put_back = partial(_put_back, engine)
+    stable, left = await endingly(engine, f"stable to be given {engine.record.previous.version} again", put_back)
     await _settled(engine)
-    await _return_traffic(engine, action)
+    await endingly(engine, "the traffic to be returned", partial(_return_traffic, engine, action))
     seconds = engine.ports.clock.monotonic() - started
     begun = engine.record.outcome
     served = begun.weight_percent if begun else EVERYTHING.percent
+    why = "; ".join(filter(None, (action.why, left)))
     outcome = Outcome(why, action.gate, action.rule, served, seconds)
     told = {"version": stable.version, "seconds": seconds, **({"left": left} if left else {"template": "previous"})}
+    await endingly(engine, "the record to say that stable is back", partial(_say, engine, outcome, told))
+
+
+async def _begin(engine: Engine, action: Action) -> None:
+    outcome = Outcome(action.why, action.gate, action.rule, _served(engine.record))
+    undoing = replace(engine.record, state=State.UNDOING, outcome=outcome)
+    await engine.write(engine.say("state", undoing, state=State.UNDOING, why=action.why, gate=action.gate))
+
+
+async def _say(engine: Engine, outcome: Outcome, told: Mapping[str, Any]) -> None:
     await engine.write(engine.say("stable", replace(engine.record, outcome=outcome), **told))
 
 

@@ -37,13 +37,24 @@ def ports(world: FakeWorld) -> Ports:
     )
 
 
-async def release(world: FakeWorld, plan: Plan | None = None, *, name: str = "r1", wait_seconds: float = 0.0) -> Record:
-    """From preflight to the record's end; what the flow's branches do."""
-    plan = plan or a_plan()
+async def release(
+    world: FakeWorld,
+    plan: Plan | None = None,
+    *,
+    name: str = "r1",
+    wait_seconds: float = 0.0,
+    through: Ports | None = None,
+) -> Record:
+    """From preflight to the record's end; what the flow's branches do.
+
+    Args:
+        through: how it sees the world; default: as it is
+    """
+    plan, seen = plan or a_plan(), through or ports(world)
     if wait_seconds:
-        await until_free(ports(world), plan.service, wait_seconds)
-    facts = await preflight(ports(world), plan)
-    engine = await acquire(ports(world), plan, facts, release=name, owner=f"engine-{next(NAMES)}")
+        await until_free(seen, plan.service, wait_seconds)
+    facts = await preflight(seen, plan)
+    engine = await acquire(seen, plan, facts, release=name, owner=f"engine-{next(NAMES)}")
     await carry_out(engine, facts.template)
     return engine.record
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -41,14 +42,11 @@ async def again(world: FakeWorld) -> Again:
 
 
 @pytest.mark.parametrize("fault", [Fault.LEDGER_LOSES_ANSWERS, Fault.LEDGER_LATE])
-@pytest.mark.parametrize("again_after", [0.5, 1.0, 2.0])
-async def test_a_retry_goes_on_with_the_record_that_landed(
-    world: FakeWorld, again: Again, fault: Fault, again_after: float
+@pytest.mark.parametrize("seconds", [0.2, 2.0, 5.0])
+async def test_a_record_whose_answer_was_lost_is_known_again(
+    world: FakeWorld, again: Again, fault: Fault, seconds: float
 ) -> None:
-    world.inject(fault, 0, 0.2)
-    with pytest.raises(Unavailable):
-        await again()
-    await world.clock.sleep(again_after)
+    world.inject(fault, 0, seconds)
     engine = await again()
     assert (engine.release, engine.record.owner, engine.record.token) == ("r1", "me", 1)
     await carry_out(engine, '{"version": "v2"}')
@@ -57,22 +55,56 @@ async def test_a_retry_goes_on_with_the_record_that_landed(
     assert sum('"kind":"plan"' in line for line in lines) == 1
 
 
-async def test_a_write_that_lands_between_the_retrys_two_is_ours(world: FakeWorld, again: Again) -> None:
-    world.inject(Fault.LEDGER_LATE, 0, 0.2)
+async def test_a_retry_goes_on_with_the_record_that_landed(world: FakeWorld, again: Again) -> None:
+    world.at(0.05, lambda: world.inject(Fault.LEDGER_DOWN, until=60))
+    world.inject(Fault.LEDGER_LATE, until=0.01)
     with pytest.raises(Unavailable):
         await again()
-    landing, world.late_seconds = world.late_seconds, 0.0
-    reads = 0
+    await world.clock.sleep(60)
+    engine = await again()
+    assert (engine.release, engine.record.owner, engine.record.token) == ("r1", "me", 1)
+
+
+async def test_a_write_that_lands_between_the_next_try_s_two_is_ours(world: FakeWorld, again: Again) -> None:
+    world.inject(Fault.LEDGER_LATE, 0, 0.01)
+    reads, landing, world.late_seconds = 0, 5.0, 5.0
 
     def land(call: str) -> None:
         nonlocal reads
         reads += call == "ledger.read"
-        if call == "ledger.write" and reads:
+        if call == "ledger.write" and reads == 2:
             world.advance(landing)
 
     world.on_call = land
     engine = await again()
+    assert reads > 2, "it was not known to be ours before it was read once more"
     assert (engine.record.owner, engine.record.token) == ("me", 1)
+
+
+@pytest.mark.parametrize("call", ["ledger.read", "ledger.write", "workload.stable", "router.read"])
+@pytest.mark.parametrize("nth", [0, 1])
+async def test_one_answer_that_is_wrong_ends_no_start(world: FakeWorld, again: Again, call: str, nth: int) -> None:
+    calls = count()
+
+    def wrong(called: str) -> None:
+        if called == call and next(calls) == nth:
+            raise Unavailable("500")
+
+    world.on_call = wrong
+    assert (await again()).record.owner == "me"
+
+
+async def test_what_cannot_be_read_again_is_not_said_to_have_changed(world: FakeWorld, again: Again) -> None:
+    def wrong(called: str) -> None:
+        if called == "workload.stable" and world.ledger.written:
+            raise Unavailable("500")
+
+    world.on_call = wrong
+    with pytest.raises(PreflightError, match="is not known: 500"):
+        await again()
+    kept = await world.ledger.read()
+    assert kept is not None
+    assert kept.record.ended
 
 
 async def test_the_same_release_of_another_holder_is_not_ours(world: FakeWorld, again: Again) -> None:
