@@ -6,8 +6,10 @@ import asyncio
 import base64
 import itertools
 import json
+import random
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +38,8 @@ class Way(StrEnum):
     LATE = "does it, and answers after the time-out"
 
 
+STORM = (Way.LATER, Way.BROKEN, Way.RESET, Way.LOST, Way.LATE)
+"""What a bad day has of each, and most of it in between."""
 STATUS = {Way.LATER: (429, {"Retry-After": "1"}), Way.BROKEN: (500, {}), Way.STRANGER: (401, {})}
 
 
@@ -50,6 +54,8 @@ class Between:
     def __init__(self, server: str, trusted: ssl.SSLContext) -> None:
         self.url = ""
         self.calls = 0
+        self.done: Counter[Way] = Counter()
+        """How calls were treated."""
         self._server = server
         self._trusted = trusted
         self._ways: Iterable[Way] = itertools.repeat(Way.THROUGH)
@@ -59,10 +65,21 @@ class Between:
         """From now on: one way a call, again and again."""
         self._ways = itertools.cycle(ways)
 
+    def storm(self, seed: int, ways: Sequence[Way] = STORM, wrong: float = 1 / 3) -> None:
+        """From now on: so many of all answers wrong, in one of these ways."""
+
+        def chosen() -> Iterator[Way]:
+            source = random.Random(seed)
+            while True:
+                yield source.choice(ways) if source.random() < wrong else Way.THROUGH
+
+        self._ways = chosen()
+
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """One call."""
         self.calls += 1
         way = next(iter(self._ways))
+        self.done[way] += 1
         if way in STATUS:
             code, headers = STATUS[way]
             said = {"kind": "Status", "apiVersion": "v1", "code": code, "message": str(way)}

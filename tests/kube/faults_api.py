@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
+from serinus.moves.engine import KUBERNETES
 from serinus.release.record import State
 from tests.faults.ground import until
-from tests.kube.between import Way, between
+from tests.kube.between import STORM, Way, between
 from tests.kube.ground import BEFORE, HEALTHY, LONG, QUICK, SHORT, Shop
+
+AS_ON_KUBERNETES = replace(KUBERNETES, ready_seconds=120.0, drain_seconds=2.0, drain_at_most_seconds=5.0)
+"""D and the beats as they are meant for an API server."""
+SEED = 9
 
 
 @contextmanager
@@ -111,6 +117,31 @@ async def away_for_ever(shop: Shop) -> str:
     return f"weight 0 after {seconds:.1f} s; {why}"
 
 
+async def a_storm(ways: Sequence[Way], shop: Shop) -> str:
+    """One answer in three is wrong, from before the release until after it: it is promoted all the same, and no user sees any of it."""
+    async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
+        server.storm(SEED, ways)
+        going = await shop.begin(kubeconfig=kubeconfig, timing=AS_ON_KUBERNETES, limits={"duration": "15m"}, **SHORT)
+        outcome, why = await going.ended(420)
+        assert outcome == State.PROMOTED, why
+        server.go(Way.THROUGH)
+        await shop.whole(HEALTHY)
+    assert users.failed == 0, users.seen
+    wrong = server.calls - server.done[Way.THROUGH]
+    assert wrong > server.calls / 5, server.done
+    return f"{wrong} of {server.calls} answers wrong; {why}"
+
+
+STORMS: dict[str, tuple[str, Callable[[Shop], Awaitable[str]]]] = {
+    "late in one of three": ("contour", partial(a_storm, (Way.LATE,))),
+    "a storm": ("contour", partial(a_storm, STORM)),
+    "a storm by the Gateway API": ("gateway-api", partial(a_storm, STORM)),
+    "429 in one of three": ("contour", partial(a_storm, (Way.LATER,))),
+    "500 in one of three": ("gateway-api", partial(a_storm, (Way.BROKEN,))),
+    "reset in one of three": ("contour", partial(a_storm, (Way.RESET,))),
+    "lost in one of three": ("gateway-api", partial(a_storm, (Way.LOST,))),
+}
+"""They last longer than other faults, the first by far."""
 SCENARIOS: dict[str, tuple[str, Callable[[Shop], Awaitable[str]]]] = {
     "absent at the start": ("contour", absent_at_the_start),
     "away for a moment": ("contour", partial(away_for_a_moment, Way.RESET)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 import sys
 import time
@@ -332,18 +333,22 @@ Scenario = Callable[[Shop], Awaitable[str]]
 
 
 async def play(
-    cluster: Any, folder: Path, scenarios: Mapping[str, tuple[str, Scenario]], at_once: int
+    cluster: Any, folder: Path, scenarios: Mapping[str, tuple[str, Scenario]], at_once: int, seconds: float = 150.0
 ) -> dict[str, Any]:
-    """What came of each, a namespace each; one that fails keeps none from its end."""
+    """What came of each, a namespace each; one that fails keeps none from its end.
+
+    Args:
+        seconds: that each may take
+    """
     free, opening = asyncio.Semaphore(at_once), asyncio.Lock()
 
     async def one(number: int, form: str, scenario: Scenario) -> str | BaseException:
         async with free:
-            space = Access.of(cluster, f"fault-{os.getpid()}-{number}")
+            space = Access.of(cluster, f"fault-{secrets.token_hex(3)}-{number}")
             began = time.monotonic()
             await asyncio.to_thread(space.create)
             try:
-                async with asyncio.timeout(150), a_shop(space, folder / str(number), form, opening) as shop:
+                async with asyncio.timeout(seconds), a_shop(space, folder / str(number), form, opening) as shop:
                     return f"{await scenario(shop)} [{time.monotonic() - began:.0f} s]"
             except Exception as wrong:
                 return wrong
