@@ -55,6 +55,12 @@ class Seen:
         if watch:
             watch.wrote(written)
 
+    def removed(self, kind: Kind, name: str) -> None:
+        """What we have deleted is seen no more."""
+        watch = self._watches.get(Selection(kind, name))
+        if watch:
+            watch.removed(name)
+
     async def aclose(self) -> None:
         """Watch no more."""
         await asyncio.gather(*(watch.aclose() for watch in self._watches.values()))

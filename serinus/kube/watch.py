@@ -60,6 +60,10 @@ class Watch:
         if self._is_news(written):
             self._objects[_name(written)] = written
 
+    def removed(self, name: str) -> None:
+        """An object that is deleted: the watch tells of that a moment later."""
+        self._objects.pop(name, None)
+
     async def aclose(self) -> None:
         """End it."""
         self.alive = False

@@ -225,8 +225,9 @@ class KubernetesWorkload:
         back = canary.given_back(found)
         if back is None:
             await self._kube.delete(DEPLOYMENT, self._named.canary, found["metadata"]["uid"])
+            self._seen.removed(DEPLOYMENT, self._named.canary)
         else:
-            await self._kube.patch(DEPLOYMENT, self._named.canary, back)
+            self._seen.wrote(DEPLOYMENT, await self._kube.patch(DEPLOYMENT, self._named.canary, back))
 
     async def _image_ids(self) -> tuple[str, ...]:
         """Of the images that the canary's pods run: what was analysed, whatever its tag means by now."""
