@@ -29,7 +29,7 @@ class Route:
         original: the route's part as it was before any release, opaque; put back by `Router.restore`
         beside: stable's instances, where the weight is the canary's number of instances beside them; None: any weight can be had
         gone: the object is not there, so nothing is served by it: no weight, no mark
-        writer: who wrote the object last, beside us, and when; empty where that is not known
+        writer: who wrote the object last, beside us, and when; empty where that is not known. No part of what serves
     """
 
     weight: Weight
@@ -38,7 +38,7 @@ class Route:
     original: str = ""
     beside: int | None = None
     gone: bool = False
-    writer: str = ""
+    writer: str = field(default="", compare=False)
 
 
 class Router(Protocol):
