@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from serinus.errors import Conflict, RollbackError
+from serinus.errors import Conflict, PlatformError, RollbackError
 from serinus.moves.changed import UNDONE, noted, remounted, runs_ours
 from serinus.moves.close import close_held, closed_mark, wait_taken_up
 from serinus.moves.engine import Engine
@@ -40,7 +40,11 @@ async def undo(engine: Engine, action: Action) -> None:
     if engine.record.state is not State.UNDOING:
         await endingly(engine, "the undoing to be begun", partial(_begin, engine, action))
     put_back = partial(_put_back, engine)
-    stable, left = await endingly(engine, f"stable to be given {engine.record.previous.version} again", put_back)
+    try:
+        stable, left = await endingly(engine, f"stable to be given {engine.record.previous.version} again", put_back)
+    except (PlatformError, RollbackError):
+        await _return_to_untouched(engine, action)
+        raise
     await _settled(engine)
     await endingly(engine, "the traffic to be returned", partial(_return_traffic, engine, action))
     seconds = engine.ports.clock.monotonic() - started
@@ -106,6 +110,13 @@ async def _settled(engine: Engine) -> None:
     late = await hold(engine, ready, seconds=seconds, waiting_for="the previous version to get ready")
     if late and late.rule == "overdue":
         raise RollbackError(f"the previous version of {engine.plan.service} is not ready after {seconds:g} s")
+
+
+async def _return_to_untouched(engine: Engine, action: Action) -> None:
+    """A stable that cannot be written and runs what it ran before serves at once: only the note waits for whoever may write it."""
+    stable = await engine.ports.workload.stable()
+    if stable.settled and not runs_ours(engine.record, stable):
+        await endingly(engine, "the traffic to be returned", partial(_return_traffic, engine, action))
 
 
 async def _return_traffic(engine: Engine, action: Action) -> None:

@@ -31,7 +31,7 @@ from serinus.release.evidence import parse, verify
 from serinus.release.lifecycle import Action, Step
 from serinus.release.plan import Plan
 from serinus.release.record import Record, State, Verb
-from serinus.release.weight import NOTHING
+from serinus.release.weight import EVERYTHING, NOTHING
 from tests.fakes import FakeWorld, Fault, Version, a_world
 from tests.moves.driver import TIMING, carry_out, ports, release, watch
 from tests.moves.weather import Storm, Way, through
@@ -249,6 +249,32 @@ async def test_traffic_does_not_go_back_to_a_stable_that_cannot_serve_though_the
     await going
     assert world.stable.version == "v1"
     assert not world.failed[Arm.STABLE]
+
+
+async def test_traffic_goes_back_to_a_stable_that_was_never_touched_though_it_cannot_be_written() -> None:
+    world = a_world()
+    engine = await passed(world)
+    never(world, "workload.put_stable")
+    action = await promote(engine)
+    assert (action.step, world.serving) == (Step.ROLL_BACK, EVERYTHING)
+    with pytest.raises(Unavailable, match="the webhook answers 500"):
+        await undo(engine, action)
+    # Not ended: who may write stable again notes that it is undone.
+    assert (world.serving, world.stable.version, engine.record.state) == (NOTHING, "v1", State.UNDOING)
+    never(world)
+    await roll_back(engine, action)
+    assert (world.stable.version, engine.record.state) == ("v1", State.ROLLED_BACK)
+
+
+async def test_traffic_stays_where_it_is_while_stable_with_the_new_version_cannot_be_written() -> None:
+    world = a_world()
+    engine = await passed(world)
+    assert (await promote(engine)).step is Step.ADVANCE
+    served = world.serving
+    never(world, "workload.put_stable")
+    with pytest.raises(Unavailable):
+        await undo(engine, Action(Step.ROLL_BACK, "bad", "person", "abort"))
+    assert (world.serving, world.stable.version) == (served, "v2")
 
 
 async def until_put_back(world: FakeWorld) -> None:
