@@ -105,7 +105,8 @@ def test_nothing_outlives_a_killed_demo(tmp_path: Path) -> None:
 @pytest.mark.real
 def test_ctrl_c_ends_the_demo_and_everything_it_started(tmp_path: Path) -> None:
     folders = Folders.at(tmp_path)
-    words = (*DEMO, "good", "--state", str(tmp_path))
+    # Whoever runs the tests in the background of a shell has SIGINT ignored, and so has every child.
+    words = ("env", "--default-signal=INT", *DEMO, "good", "--state", str(tmp_path))
     demo = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     wait(lambda: (platform := read_platform(folders)) and platform.ready, "the platform is ready", 100)
     children = registered(tmp_path / "processes.json")

@@ -52,9 +52,9 @@ async def killed_later(shop: Shop) -> str:
 
 
 async def runs_out_of_memory(shop: Shop) -> str:
+    """By its pods' own word; or by the requests that both of them failed in dying, where a check falls between that and the word."""
     users, why = await taken_back(shop, "v2-leak")
-    assert why.gate == "pods", why
-    assert "OOMKilled" in why.why
+    assert (why.gate, "OOMKilled" in why.why) in (("pods", True), ("error_rate", False)), why
     assert users.served["stable"].failed == 0, "whoever was on stable noticed nothing"
     return f"{why.why.splitlines()[0]}; {users.failed} requests failed"
 
