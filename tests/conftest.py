@@ -34,13 +34,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("cluster"):
             item.add_marker(pytest.mark.real)
         if isinstance(item, pytest.Function) and item.get_closest_marker("real"):
-            shared = next((name for name in SERVERS if name in item.fixturenames), str(item.path))
+            shared = next((name for name in SERVERS if name in item.fixturenames), item.location[0])
             item.add_marker(pytest.mark.xdist_group(shared))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    _grouped(session)
     if any(item.get_closest_marker("cluster") for item in session.items):
         fixtures.enter(session.config)
+
+
+def _grouped(session: pytest.Session) -> None:
+    """pytest-xdist groups by a suffix of the test's id; a pytest that it does not know leaves that out, and each worker starts everything."""
+    if getattr(session.config.option, "loadgroup", False):
+        marked = [item for item in session.items if item.get_closest_marker("xdist_group")]
+        if any("@" not in item.nodeid for item in marked):
+            raise pytest.UsageError(f"pytest {pytest.__version__} and this pytest-xdist do not keep groups together")
 
 
 @pytest.fixture
