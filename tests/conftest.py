@@ -45,7 +45,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _grouped(session: pytest.Session) -> None:
-    """pytest-xdist groups by a suffix of the test's id; a pytest that it does not know leaves that out, and each worker starts everything."""
+    """pytest-xdist groups by a suffix of the id; where a pytest leaves that out, each worker starts everything."""
     if getattr(session.config.option, "loadgroup", False):
         marked = [item for item in session.items if item.get_closest_marker("xdist_group")]
         if any("@" not in item.nodeid for item in marked):
