@@ -31,6 +31,8 @@ READS, READ_CALLS = 4, 2.0
 """A question is asked so often at most, for so many times a call's time-out all in all. A write is sent once: it may have been done."""
 FIRST_PAUSE_SECONDS = 0.1
 """Doubled from one time to the next. A server that names a time (`Retry-After`) is given it, where so much is left."""
+COMES_BACK_SECONDS = 60.0
+"""A right that was there and is denied for so long does not come back by itself: a person is needed."""
 CREDENTIAL_SECONDS = 10.0
 """How long a program that a kubeconfig names for its token may take."""
 JSON = "application/json"
@@ -64,6 +66,8 @@ class Wire:
         self._seconds = seconds
         self._credentials = credentials
         self._allowed = set[Doing]()
+        self._denied = dict[Doing, float]()
+        """Since when, of what was allowed before."""
 
     async def aclose(self) -> None:
         await self._api.close()
@@ -101,7 +105,7 @@ class Wire:
                 after = 0.0
             else:
                 if code < 300:
-                    self._allowed.add(doing)
+                    self._allow(doing)
                     return said
                 if (code not in LATER and code < 500) or not self._again(tries, max(pause, after), until):
                     raise self._refusal(doing, code, said)
@@ -150,17 +154,23 @@ class Wire:
             async with answer.response:
                 if answer.status >= 300:
                     raise self._refusal(doing, answer.status, await answer.read())
-                self._allowed.add(doing)
+                self._allow(doing)
                 _probed(answer.response)
                 async for line in answer.response.content:
                     yield line
 
+    def _allow(self, doing: Doing) -> None:
+        self._allowed.add(doing)
+        self._denied.pop(doing, None)
+
     def _refusal(self, doing: Doing, code: int, said: bytes) -> PlatformError:
         """A right that was there may come back: a server that has just started knows no role yet, and denies what it will allow."""
         error = refusal(doing, code, said)
-        if isinstance(error, Denied) and doing in self._allowed:
-            return Unavailable(f"{error}; it was there before")
-        return error
+        if not isinstance(error, Denied) or doing not in self._allowed:
+            return error
+        since = self._denied.setdefault(doing, time.monotonic())
+        lasted = time.monotonic() - since >= COMES_BACK_SECONDS
+        return error if lasted else Unavailable(f"{error}; it was there before")
 
     async def _begun(
         self, doing: Doing, path: str, query: Sequence[tuple[str, str]], timeout: aiohttp.ClientTimeout

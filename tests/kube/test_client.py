@@ -14,7 +14,7 @@ import pytest
 from kubernetes.aio.config import incluster_config
 
 from serinus.errors import PlatformError, Refused, Unavailable
-from serinus.kube import connecting
+from serinus.kube import connecting, wire
 from serinus.kube.client import CONFIG_MAP, Kube
 from serinus.kube.connecting import connect
 from serinus.kube.errors import Missing, Nowhere
@@ -271,6 +271,24 @@ async def test_a_right_that_was_there_may_come_back(tmp_path: Path) -> None:
             await kube.get(CONFIG_MAP, "x")
         with pytest.raises(Refused, match="the right to get configmaps y"):
             await kube.get(CONFIG_MAP, "y")
+
+
+async def test_a_right_that_does_not_come_back_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a guard whose right was taken away would wait for ever, and page nobody."""
+    said = {"kind": "Status", "message": 'configmaps "x" is forbidden: User "u" cannot get resource "configmaps"'}
+    denied = (403, json.dumps(said).encode())
+    answers = iter([(200, b"{}"), denied, denied, (200, b"{}"), denied])
+    async with a_server(lambda _: next(answers), tmp_path) as kube:
+        await kube.get(CONFIG_MAP, "x")
+        with pytest.raises(Unavailable, match="there before"):
+            await kube.get(CONFIG_MAP, "x")
+        monkeypatch.setattr(wire, "COMES_BACK_SECONDS", 0.0)
+        with pytest.raises(Refused, match="the right to get configmaps x in namespace shop is missing"):
+            await kube.get(CONFIG_MAP, "x")
+        monkeypatch.undo()
+        await kube.get(CONFIG_MAP, "x")
+        with pytest.raises(Unavailable, match="there before"):
+            await kube.get(CONFIG_MAP, "x")
 
 
 def wrong_at_first(times: int, *said: tuple[int, bytes] | None) -> tuple[list[str], Answer]:
