@@ -17,7 +17,7 @@ from serinus.moves.close import close_held, closed_mark, wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
 from serinus.moves.patience import endingly
-from serinus.ports import Route, Side
+from serinus.ports import Side
 from serinus.release.lifecycle import Action
 from serinus.release.mark import Mode
 from serinus.release.record import Note, Outcome, Record, State
@@ -69,8 +69,14 @@ async def _say(engine: Engine, outcome: Outcome, told: Mapping[str, Any]) -> Non
 def _served(record: Record) -> float:
     """The new version's part of the requests: the canary's weight, or everything once stable runs it."""
     if record.state is State.PROMOTING and record.tally.weights:
-        return record.tally.weights[-1][1]
+        return _weight(record)
     return EVERYTHING.percent
+
+
+def _weight(record: Record) -> float:
+    """The one that the canary was seen with last."""
+    weights = record.tally.weights
+    return weights[-1][1] if weights else NOTHING.percent
 
 
 async def _put_back(engine: Engine) -> tuple[Side, str]:
@@ -120,20 +126,21 @@ async def _return_to_untouched(engine: Engine, action: Action) -> None:
 
 
 async def _return_traffic(engine: Engine, action: Action) -> None:
+    """Written, and taken up by the router: one that serves by what stood there before still needs the canary."""
     router = engine.ports.router
     for _ in range(5):
         route = await router.read()
         mark = route.mark
-        if mark is None or mark.release != engine.release or mark.mode in (Mode.CLOSED, Mode.REPLACED):
+        if mark is None or mark.release != engine.release:
             return
         if mark.mode is Mode.OPEN:
             await close_held(engine, action.why)
             return
-        try:
-            closed: Route = await router.write(closed_mark(mark, engine.release, action.why), route)
-        except Conflict:
-            continue
-        await wait_taken_up(router, engine.ports.clock, closed)
-        engine.weighed(NOTHING)
-        return
+        if mark.mode in (Mode.CLOSED, Mode.REPLACED):
+            await wait_taken_up(router, engine.ports.clock, route)
+            if _weight(engine.record) != NOTHING.percent:
+                engine.weighed(NOTHING)
+            return
+        with suppress(Conflict):  # written or not: the next read tells
+            await router.write(closed_mark(mark, engine.release, action.why), route)
     raise RollbackError(f"others write the route of {engine.plan.service} faster than it can be read")

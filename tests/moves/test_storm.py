@@ -277,6 +277,23 @@ async def test_traffic_stays_where_it_is_while_stable_with_the_new_version_canno
     assert (world.serving, world.stable.version) == (served, "v2")
 
 
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_canary_serves_until_its_router_has_taken_up_that_it_is_not_to(lost: bool) -> None:
+    """A mark that stands there is no traffic returned: the canary would be taken away under it."""
+    world = a_world()
+    engine = await passed(world)
+    never(world, "workload.put_stable")
+    action = await promote(engine)
+    never(world)
+    world.route_lag = TIMING.drain_at_most_seconds + 4.0
+    if lost:
+        world.inject(Fault.ROUTER_LOSES_ANSWERS, until=world.now + 1.0)
+    await roll_back(engine, action)
+    assert (engine.record.state, world.serving, world.stable.version) == (State.ROLLED_BACK, NOTHING, "v1")
+    assert engine.record.tally.weights[-1][1] == 0.0
+    assert not world.failed[Arm.CANARY] + world.failed[Arm.STABLE]
+
+
 async def until_put_back(world: FakeWorld) -> None:
     while world.stable.version != "v1":
         await world.clock.sleep(0.05)
