@@ -1,17 +1,22 @@
 """Ask something of a live release, from anywhere: abort, pause, resume, promote. Needs no policy, metrics or Prefect.
 
-An abort also closes the route at once; ending the release is its owner's part, or the guard's.
+An abort also closes the route at once; ending the release is its owner's part, or the guard's. Where the route cannot be closed from
+here, its owner is asked meanwhile: it may be able to.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
+from collections.abc import Awaitable, Callable
 
-from serinus.errors import Drift, PlatformError
+from serinus.errors import Drift, PlatformError, SerinusError
 from serinus.moves.close import close
 from serinus.moves.engine import LOCAL, Closed, Timing
 from serinus.ports import Ports
 from serinus.release.record import Ask, Verb
+
+log = logging.getLogger("serinus.ask")
 
 
 def new_ask(verb: Verb, who: str, why: str = "", *, despite_gate: bool = False) -> Ask:
@@ -46,16 +51,39 @@ async def abort(ports: Ports, who: str, why: str = "", *, timing: Timing = LOCAL
     """
     route = await ports.router.read()
     sentence = f"aborted by {who}" + (f": {why}" if why else "")
+    # Of the release whose route is closed: the next one of the service is nobody's to abort.
+    wanted, release = new_ask(Verb.ABORT, who, why), route.mark.release if route.mark else ""
     closed: Closed | None = None
     try:
-        if route.mark is not None:
-            closed = await close(ports.router, ports.clock, route.mark.release, sentence, timing=timing)
+        if release:
+            closed = await close(
+                ports.router,
+                ports.clock,
+                release,
+                sentence,
+                timing=timing,
+                late_after_seconds=timing.again_seconds,
+                late=_meanwhile(ports, wanted, release),
+            )
     except Drift:
         closed = None
     try:
-        # Of the release whose route was closed: the next one of the service is nobody's to abort.
-        await ports.ledger.ask(new_ask(Verb.ABORT, who, why), route.mark.release if route.mark else "")
+        await ports.ledger.ask(wanted, release)
     except PlatformError:
         if closed is None:
             raise
     return closed
+
+
+def _meanwhile(ports: Ports, wanted: Ask, release: str) -> Callable[[str], Awaitable[bool]]:
+    """Asks, beside the tries to close; an ask is known by its id, however often it is made."""
+
+    async def asked(still: str) -> bool:
+        try:
+            await ports.ledger.ask(wanted, release)
+        except SerinusError as cause:
+            log.warning("%s; its owner could not be asked either: %s", still, cause)
+            return False
+        return True
+
+    return asked

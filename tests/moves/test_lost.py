@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serinus.errors import Fenced, PlatformError
+from serinus.errors import Fenced, PlatformError, Refused
 from serinus.moves.acquire import acquire
 from serinus.moves.ask import abort, ask, new_ask
 from serinus.moves.engine import Engine
@@ -17,8 +17,10 @@ from serinus.moves.promote import promote
 from serinus.moves.set_weight import set_weight
 from serinus.moves.start import start
 from serinus.moves.take_over import end_orphan, take_over
-from serinus.ports import Side
+from serinus.ports import Route, Router, Side
+from serinus.release.evidence import parse
 from serinus.release.lifecycle import Step
+from serinus.release.mark import Mark
 from serinus.release.plan import Plan
 from serinus.release.record import Record, State, Verb
 from tests.fakes import FakeWorld, Fault, Version, a_world
@@ -91,6 +93,33 @@ async def test_an_abort_while_promoting_is_heard_though_it_could_not_be_written_
     assert await abort(ports(world), "ann", "bad") is None
     lost_for(world, Fault.LEDGER_READ_ONLY, 0.6)
     assert (await going).state is State.ROLLED_BACK
+
+
+class Unwritten:
+    """A route that may be read from here, and not written."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._router, name)
+
+    async def write(self, mark: Mark, seen: Route) -> Route:
+        raise Refused("the right to patch the route is missing")
+
+
+async def test_an_abort_is_heard_though_the_route_cannot_be_written_from_here() -> None:
+    """Its owner can: it must not go on while somebody else tries for ever."""
+    world = a_shop()
+    going = await until(world, 5, release(world))
+    here: Any = Unwritten(world.router)
+    closed = await abort(replace(ports(world), router=here), "ann", "bad")
+    record = await going
+    assert closed is not None
+    assert record.outcome is not None
+    assert (record.state, record.outcome.why) == (State.ROLLED_BACK, "aborted by ann: bad")
+    heard = [line for line in await world.ledger.lines("r1") if parse(line).kind == "ask"]
+    assert len(heard) == 1
 
 
 async def test_an_abort_that_reached_nobody_says_so() -> None:
