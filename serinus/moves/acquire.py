@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from serinus.analysis.threshold import RateGate
-from serinus.errors import Conflict, Finding, PlatformError, PreflightError, Unavailable
+from serinus.errors import Conflict, Finding, PlatformError, PreflightError
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.patience import TIMES, answered, endingly
 from serinus.moves.preflight import Facts
@@ -121,7 +121,9 @@ async def _same_facts(engine: Engine, facts: Facts) -> None:
         if await endingly(engine, "stable and its route to be read again", partial(_are_same, engine.ports, facts)):
             return
         what = "stable or its route changed while the release began"
-    except Unavailable as cause:
+    except (
+        PlatformError
+    ) as cause:  # also where an object is gone by now: a record that nobody ends would keep others out
         what = f"whether stable or its route changed while the release began is not known: {cause}"
     ended = replace(engine.record, state=State.ROLLED_BACK, ended=True, outcome=Outcome(what))
     await engine.write(engine.say("end", ended, outcome="refused", why=what))

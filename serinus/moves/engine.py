@@ -15,7 +15,7 @@ from serinus.ports import Kept, Ports, Route
 from serinus.release.lifecycle import asked
 from serinus.release.mark import Mode
 from serinus.release.plan import Plan
-from serinus.release.record import Ask, Foreign, Record
+from serinus.release.record import Ask, Foreign, Record, Verb
 from serinus.release.weight import NOTHING, Weight
 
 log = logging.getLogger("serinus.engine")
@@ -111,7 +111,8 @@ class Engine:
         self.entered: int | None = None
         """The phase whose weight was written, taken up and recorded by this process."""
         self.verdict: Verdict | None = None
-        self._heard = frozenset(ask.id for ask in kept.record.inbox)
+        # Whatever else was heard stands there no more: what does was asked before there was an engine to hear it.
+        self._heard = frozenset(ask.id for ask in kept.record.inbox if ask.verb is Verb.ABORT)
         self._woken = True
         self._looked = ports.clock.monotonic()
 

@@ -8,12 +8,14 @@ from itertools import count
 
 import pytest
 
-from serinus.errors import PreflightError, Unavailable
+from serinus.errors import PlatformError, PreflightError, Refused, Unavailable
 from serinus.moves.acquire import acquire
+from serinus.moves.ask import new_ask
 from serinus.moves.engine import Engine
+from serinus.moves.hold import tick
 from serinus.moves.preflight import preflight
 from serinus.release.evidence import ends_at, verify
-from serinus.release.record import State
+from serinus.release.record import State, Verb, to_json
 from serinus.release.witness import opening
 from tests.fakes import FakeWorld, Fault, a_world
 from tests.moves.driver import carry_out, ports
@@ -94,17 +96,33 @@ async def test_one_answer_that_is_wrong_ends_no_start(world: FakeWorld, again: A
     assert (await again()).record.owner == "me"
 
 
-async def test_what_cannot_be_read_again_is_not_said_to_have_changed(world: FakeWorld, again: Again) -> None:
+@pytest.mark.parametrize("error", [Unavailable("500"), Refused("it is gone")])
+async def test_what_cannot_be_read_again_is_not_said_to_have_changed(
+    world: FakeWorld, again: Again, error: PlatformError
+) -> None:
     def wrong(called: str) -> None:
         if called == "workload.stable" and world.ledger.written:
-            raise Unavailable("500")
+            raise error
 
     world.on_call = wrong
-    with pytest.raises(PreflightError, match="is not known: 500"):
+    with pytest.raises(PreflightError, match=f"is not known: {error}"):
         await again()
     kept = await world.ledger.read()
     assert kept is not None
     assert kept.record.ended
+
+
+async def test_what_was_asked_before_its_owner_knew_that_it_is_one_is_heard(world: FakeWorld, again: Again) -> None:
+    world.inject(Fault.LEDGER_LOSES_ANSWERS, until=0.05)
+
+    def paused() -> None:
+        asked = replace(world.ledger.written[-1][1], inbox=(new_ask(Verb.PAUSE, "ann"),))
+        world.ledger.put(to_json(asked))
+
+    world.at(0.05, paused)
+    engine = await again()
+    assert await tick(engine) is None
+    assert engine.record.paused
 
 
 async def test_the_same_release_of_another_holder_is_not_ours(world: FakeWorld, again: Again) -> None:

@@ -30,7 +30,7 @@ from serinus.moves.undo import undo
 from serinus.release.evidence import parse, verify
 from serinus.release.lifecycle import Action, Step
 from serinus.release.plan import Plan
-from serinus.release.record import Record, State, Verb
+from serinus.release.record import Record, State, Verb, to_json
 from serinus.release.weight import EVERYTHING, NOTHING
 from tests.fakes import FakeWorld, Fault, Version, a_world
 from tests.moves.driver import TIMING, carry_out, ports, release, watch
@@ -455,3 +455,21 @@ async def test_a_take_over_that_was_not_answered_is_one() -> None:
     world.inject(Fault.LEDGER_LOSES_ANSWERS, until=world.now + 0.1)
     engine = await take_over(ports(world), kept, "guard", "no beat")
     assert (engine.record.owner, world.serving) == ("guard", NOTHING)
+
+
+async def test_a_take_over_that_was_not_answered_is_one_though_somebody_asks_something_meanwhile() -> None:
+    world = a_world()
+    await started(world)
+    kept = await world.ledger.read()
+    assert kept is not None
+
+    def asks(called: str) -> None:
+        now = world.ledger.written[-1][1]
+        if called == "ledger.read" and now.owner == "guard":
+            world.ledger.put(to_json(replace(now, inbox=(new_ask(Verb.ABORT, "ann"),))))
+
+    world.inject(Fault.LEDGER_LOSES_ANSWERS, until=world.now + 0.1)
+    world.on_call = asks
+    engine = await take_over(ports(world), kept, "guard", "silent")
+    assert (engine.record.owner, engine.record.token) == ("guard", 2)
+    assert [ask.verb for ask in engine.record.inbox] == [Verb.ABORT]
