@@ -5,6 +5,7 @@ Whether its owner is gone is `look`'s question; ending it is `end_orphan`'s.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
@@ -50,12 +51,13 @@ async def _written(ports: Ports, mine: Record, seen: str) -> Kept:
 
 
 async def _mark(engine: Engine, why: str) -> None:
-    """No weight where the mark is open, whatever that takes; and own token on it, so that its old owner is fenced at its next write."""
+    """No weight where the mark is open, unless nobody else serves; and own token: its old owner is fenced at its next write."""
     router = engine.ports.router
     with suppress(PlatformError):
         engine.weigh(await router.read())
-    with suppress(Drift):  # it is being promoted: the table says what becomes of it
-        await close_held(engine, why)
+    if not await _alone_serves(engine):
+        with suppress(Drift):  # it is being promoted: the table says what becomes of it
+            await close_held(engine, why)
     for _ in range(5):
         route = await router.read()
         mark = route.mark
@@ -63,6 +65,16 @@ async def _mark(engine: Engine, why: str) -> None:
             return
         with suppress(Conflict):  # written or not: the next read tells
             await router.write(mark.then(mark.mode, mark.weight, "", engine.record.token), route)
+
+
+async def _alone_serves(engine: Engine) -> bool:
+    """The canary has everything, and it is known that stable cannot: then a person is needed, and the table says so."""
+    try:
+        route, stable = await asyncio.gather(engine.ports.router.read(), engine.ports.workload.stable())
+    except PlatformError:
+        return False
+    conclusion, _ = conclude(engine.record, route.mark, _seen(engine.record, stable))
+    return conclusion is Conclusion.PAGE
 
 
 async def end_orphan(engine: Engine, why: str) -> Conclusion:

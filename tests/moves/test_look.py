@@ -12,8 +12,8 @@ from serinus.moves.look import LOOK_SECONDS, Guard, look_at_all
 from serinus.ports import Ports
 from serinus.release.mark import Mark, Mode
 from serinus.release.record import Note, Record, State, to_json
-from serinus.release.weight import NOTHING, Weight
-from tests.fakes import FakeWorld, Fault, a_world
+from serinus.release.weight import EVERYTHING, NOTHING, Weight
+from tests.fakes import FakeWorld, Fault, Version, a_world
 from tests.moves.driver import TIMING, a_guard, guarded, ports, release, until
 from tests.release.builders import a_plan
 
@@ -46,6 +46,31 @@ async def test_a_record_that_cannot_be_written_keeps_no_weight() -> None:
     assert kept is not None
     assert isinstance(kept.record, Record)
     assert kept.record.state is State.ROLLED_BACK, "and once it can be written, it is ended"
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["stable is read", "stable cannot be read"])
+async def test_an_orphaned_canary_with_everything_serves_until_stable_can(unread: bool) -> None:
+    """Unless it is not known that stable cannot: then nothing keeps a weight."""
+    world = a_world(versions={version: Version() for version in ("v1", "v2", "v3")}, rollout_seconds=60.0)
+    task = await until(world, 6.0, release(world, a_plan(100, soak=600)))
+    task.cancel()
+    await asyncio.wait({task})
+    assert world.serving == EVERYTHING
+    world.workload.edit_stable("v3")
+    died = world.now
+    if unread:
+        world.inject(Fault.WORKLOAD_DOWN, died, died + BOUND_SECONDS)
+    looking = asyncio.create_task(guarded(world, lambda: world.now > died + 90, seconds=100))
+    await world.clock.sleep(BOUND_SECONDS + 0.1)
+    assert world.serving == (NOTHING if unread else EVERYTHING)
+    await world.clock.sleep(60 - BOUND_SECONDS - 1.0)
+    assert world.serving == (NOTHING if unread else EVERYTHING)
+    said = await looking
+    assert any("a person is needed" in sentence for sentence in said) is not unread
+    kept = await world.ledger.read()
+    assert kept is not None
+    assert isinstance(kept.record, Record)
+    assert (kept.record.state, world.serving, world.stable.version) == (State.ROLLED_BACK, NOTHING, "v3")
 
 
 async def test_evidence_that_cannot_be_copied_keeps_no_weight() -> None:
