@@ -147,6 +147,7 @@ class KubernetesWorkload:
             if stable.note(found) == note != seen.note and present.pod == wanted.pod:  # our own, its answer lost
                 return await self._wrote_stable(found, wanted)
             if (present.text(), stable.note(found)) != (seen.template, seen.note):
+                self._seen.wrote(DEPLOYMENT, found)  # whoever looks again does so at once, and a watch may lag
                 raise Conflict(f"the Deployment {self._named.deployment} is not as it was read")
             operations = stable.written(found, wanted, note, may_run)
             try:
