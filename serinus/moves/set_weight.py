@@ -59,7 +59,19 @@ async def _set(engine: Engine, phase: int, weight: Weight) -> Action | None:
     if ended:
         return ended
     started = engine.ports.clock.monotonic()
-    return await patiently(engine, f"{weight} to be set", partial(_write, engine, phase, weight, started))
+    ended = await patiently(engine, f"{weight} to be set", partial(_write, engine, weight))
+    if ended:
+        return ended
+    seconds = engine.last_check - started
+    ended = await patiently(engine, "the record to say so", partial(_say, engine, weight, seconds))
+    if ended is None:
+        engine.entered = phase
+    return ended
+
+
+async def _say(engine: Engine, weight: Weight, seconds: float) -> None:
+    """A step of its own: what was taken up in minutes is not late because one more answer is wrong."""
+    await engine.write(engine.say("weight", set=weight.percent, read=weight.percent, seconds=seconds))
 
 
 async def _scale(engine: Engine, weight: Weight) -> Action | None:
@@ -85,7 +97,7 @@ async def _enter(engine: Engine, phase: int) -> None:
     await engine.write(fresh)
 
 
-async def _write(engine: Engine, phase: int, weight: Weight, started: float) -> Action | None:
+async def _write(engine: Engine, weight: Weight) -> Action | None:
     """The mark with its weight; one that stands there already is our own, whose answer was lost."""
     router = engine.ports.router
     if engine.silent_seconds > engine.timing.dead_seconds / 2:
@@ -98,20 +110,19 @@ async def _write(engine: Engine, phase: int, weight: Weight, started: float) -> 
         if route.mark is None:
             return Action(Step.ROLL_BACK, "the mark on the route is gone", "route", "drift")
         if (route.mark.mode, route.mark.weight) == (Mode.OPEN, weight):
-            return await _seen(engine, route, phase, started)
+            return await _seen(engine, route, weight)
         try:
             written = await router.write(route.mark.then(Mode.OPEN, weight), route)
         except Conflict:
             continue
         except Refused as cause:
             return Action(Step.ROLL_BACK, f"{weight} cannot be set: {cause}", "route", "refused")
-        return await _seen(engine, written, phase, started)
+        return await _seen(engine, written, weight)
     return Action(Step.ROLL_BACK, "others write the route faster than it can be read", "route", "conflict")
 
 
-async def _seen(engine: Engine, written: Route, phase: int, started: float) -> Action | None:
+async def _seen(engine: Engine, written: Route, weight: Weight) -> Action | None:
     """Read back the object, then the router's own word."""
-    weight = engine.plan.phases[phase].weight
     router, clock = engine.ports.router, engine.ports.clock
     again = await router.read()
     engine.weigh(again)
@@ -119,13 +130,9 @@ async def _seen(engine: Engine, written: Route, phase: int, started: float) -> A
         return Action(Step.ROLL_BACK, f"{weight} was written, {again.weight} is read", "route", "drift")
 
     late = await _taken_up(engine, again)
-    if late:
-        return late
-    seconds = clock.monotonic() - started
-    engine.last_check = clock.monotonic()
-    await engine.write(engine.say("weight", set=weight.percent, read=again.weight.percent, seconds=seconds))
-    engine.entered = phase
-    return None
+    if late is None:
+        engine.last_check = clock.monotonic()
+    return late
 
 
 async def _taken_up(engine: Engine, route: Route) -> Action | None:

@@ -473,3 +473,21 @@ async def test_a_take_over_that_was_not_answered_is_one_though_somebody_asks_som
     engine = await take_over(ports(world), kept, "guard", "silent")
     assert (engine.record.owner, engine.record.token) == ("guard", 2)
     assert [ask.verb for ask in engine.record.inbox] == [Verb.ABORT]
+
+
+async def test_two_wrong_answers_around_a_long_wait_end_no_release() -> None:
+    """What lies between them was answered: it is no silence."""
+    world = a_world(route_lag=6.0)
+    facts = await preflight(ports(world), QUICK)
+    engine = await acquire(ports(world), QUICK, facts, release="r1", owner="engine", timing=Timing(dead_seconds=2.5))
+    await start(engine, facts.template)
+    writes = count()
+
+    def wrong(called: str) -> None:
+        taken_up = world.serving != NOTHING and world.now < world.routes[-1].at + world.route_lag + 0.4
+        if (called == "router.write" and next(writes) == 0) or (called == "ledger.write" and taken_up):
+            raise Unavailable("500")
+
+    world.on_call = wrong
+    action = await set_weight(engine, 0)
+    assert (action.step, action.why) == (Step.ADVANCE, "5 % set, read back and taken up")
