@@ -166,7 +166,7 @@ async def close_held(engine: Engine, why: str) -> Closed:
             serves=_serves(engine),
             waits_for="the API server" if engine.plan.target.workload == "kubernetes" else "the platform",
             late_after_seconds=engine.plan.limits.rollback_seconds,
-            late=lambda text: _late(engine, text),
+            late=lambda text: say_late(engine, text),
         )
         engine.closed_seconds = began + engine.closed.seconds
     return engine.closed
@@ -178,15 +178,15 @@ def _serves(engine: Engine) -> str:
     return f"{weights[-1][1] if weights else 0:g} % of `{engine.plan.service}`"
 
 
-async def _late(engine: Engine, text: str) -> bool:
+async def say_late(engine: Engine, text: str) -> bool:
     """A person is paged and the record says so, as far as either can be: the trying goes on whatever comes of it."""
     told = await page(engine.ports, engine.plan.service, engine.release, text)
     if not engine.record.late:
-        await _say_late(engine, text)
+        await _note_late(engine, text)
     return told
 
 
-async def _say_late(engine: Engine, text: str) -> None:
+async def _note_late(engine: Engine, text: str) -> None:
     engine.remember(engine.say("late", replace(engine.record, late=True), why=text))
     try:
         await engine.write(engine.record)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from serinus.errors import Conflict, PlatformError, RollbackError
+from serinus.errors import Conflict, PlatformError, RollbackError, Unavailable
 from serinus.moves.changed import UNDONE, noted, remounted, runs_ours
-from serinus.moves.close import close_held, closed_mark, wait_taken_up
+from serinus.moves.close import close_held, closed_mark, say_late, wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
 from serinus.moves.patience import endingly
@@ -46,7 +46,7 @@ async def undo(engine: Engine, action: Action) -> None:
         await _return_to_untouched(engine, action)
         raise
     await _settled(engine)
-    await endingly(engine, "the traffic to be returned", partial(_return_traffic, engine, action))
+    await _returned(engine, action)
     seconds = engine.ports.clock.monotonic() - started
     begun = engine.record.outcome
     served = begun.weight_percent if begun else EVERYTHING.percent
@@ -122,7 +122,19 @@ async def _return_to_untouched(engine: Engine, action: Action) -> None:
     """A stable that cannot be written and runs what it ran before serves at once: only the note waits for whoever may write it."""
     stable = await engine.ports.workload.stable()
     if stable.settled and not runs_ours(engine.record, stable):
+        await _returned(engine, action)
+
+
+async def _returned(engine: Engine, action: Action) -> None:
+    """The traffic is back; where it is not for long a person is paged, once, as the trying goes on."""
+    try:
         await endingly(engine, "the traffic to be returned", partial(_return_traffic, engine, action))
+    except Unavailable as cause:
+        if not engine.record.late:
+            await say_late(
+                engine, f"{engine.plan.service} may still be served by the canary of {engine.release}: {cause}"
+            )
+        raise
 
 
 async def _return_traffic(engine: Engine, action: Action) -> None:

@@ -294,6 +294,20 @@ async def test_a_canary_serves_until_its_router_has_taken_up_that_it_is_not_to(l
     assert not world.failed[Arm.CANARY] + world.failed[Arm.STABLE]
 
 
+async def test_a_person_is_paged_once_where_the_router_does_not_take_up_that_a_promotion_is_undone() -> None:
+    world = a_world()
+    engine = await passed(world)
+    never(world, "workload.put_stable")
+    action = await promote(engine)
+    never(world)
+    world.inject(Fault.ROUTER_CUT_OFF, until=world.now + 100)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="has not taken that up"):
+            await roll_back(engine, action)
+    assert (world.serving, world.canary is not None, engine.record.late) == (EVERYTHING, True, True)
+    assert ["may still be served by the canary" in told.text for told in world.notifier.told if told.urgent] == [True]
+
+
 async def until_put_back(world: FakeWorld) -> None:
     while world.stable.version != "v1":
         await world.clock.sleep(0.05)
