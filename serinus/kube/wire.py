@@ -234,7 +234,7 @@ class Wire:
             async with asyncio.timeout(CREDENTIAL_SECONDS):
                 await self._credentials.load_and_set(self._api.configuration)
         except (TimeoutError, ConfigException, OSError) as cause:
-            raise Refused(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause
+            raise Unavailable(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause
 
 
 def _later(answer: aiohttp.ClientResponse) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import certifi
 import pytest
-from kubernetes.aio.config import incluster_config
+from kubernetes.aio.config import incluster_config, kube_config
 
 from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.kube import connecting, wire
@@ -128,6 +128,21 @@ async def test_an_expired_token_is_asked_for_anew_once(tmp_path: Path) -> None:
     async with a_server(second_alone, tmp_path, user) as kube:
         assert await kube.get(CONFIG_MAP, "x") == {}
     assert count.read_text().strip() == "2"
+
+
+async def test_a_kubeconfig_that_gives_no_token_in_time_may_give_one_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has given one before: what its program asks may be away together with the server, and that is no missing right."""
+
+    async def never(loader: object, configuration: object) -> None:
+        await asyncio.Event().wait()
+
+    async with a_server(lambda _: (401, b"{}"), tmp_path) as kube:
+        monkeypatch.setattr(kube_config.KubeConfigLoader, "load_and_set", never)
+        monkeypatch.setattr(wire, "CREDENTIAL_SECONDS", 0.2)
+        with pytest.raises(Unavailable, match="gives no new token"):
+            await kube.get(CONFIG_MAP, "x")
 
 
 NOT_FOUND = json.dumps({"kind": "Status", "message": 'configmaps "x" not found'}).encode()
