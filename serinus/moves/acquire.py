@@ -121,9 +121,7 @@ async def _same_facts(engine: Engine, facts: Facts) -> None:
         if await endingly(engine, "stable and its route to be read again", partial(_are_same, engine.ports, facts)):
             return
         what = "stable or its route changed while the release began"
-    except (
-        PlatformError
-    ) as cause:  # also where an object is gone by now: a record that nobody ends would keep others out
+    except PlatformError as cause:  # also of an object that is gone by now: a record that nobody ends keeps others out
         what = f"whether stable or its route changed while the release began is not known: {cause}"
     ended = replace(engine.record, state=State.ROLLED_BACK, ended=True, outcome=Outcome(what))
     await engine.write(engine.say("end", ended, outcome="refused", why=what))

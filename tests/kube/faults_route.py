@@ -16,8 +16,8 @@ from tests.workloads.on_kubernetes import a_deployment
 
 async def deleted(shop: Shop) -> str:
     """Nothing is served by a route that is not there: the release ends; one made anew is nobody's."""
-    going = await shop.begin(**LONG)
     async with shop.users():
+        going = await shop.begin(**LONG)
         await shop.at_percent(50)
         await shop.hand("delete", FORMS[shop.form].kind, "front")
         outcome, why = await going.ended()

@@ -313,13 +313,14 @@ async def stopped(process: asyncio.subprocess.Process) -> None:
 async def a_shop(
     space: Access, folder: Path, form: str = "contour", opening: asyncio.Lock | None = None
 ) -> AsyncIterator[Shop]:
-    """A Deployment of two, its Service and its route, with the rights of `deployments/kubernetes`."""
+    """A Deployment of two that serve, its Service and its route, with the rights of `deployments/kubernetes`."""
     folder.mkdir(parents=True, exist_ok=True)
     front = FORMS[form].object(f"{space.namespace}.example")
 
     def made() -> Access:
         granted(space, folder, form)
         space.apply(a_deployment(containers=[STABLE]), a_service(), a_service("files"), front)
+        space.kubectl("rollout", "status", "deployment/shop", "--timeout=60s")
         return space.as_account("serinus", folder)
 
     account = await asyncio.to_thread(made)

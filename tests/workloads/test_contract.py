@@ -69,11 +69,11 @@ async def bench(request: pytest.FixtureRequest, folders: Folders) -> AsyncIterat
 
 
 async def settled(bench: Bench, read: Callable[[], Awaitable[Side | None]]) -> Side:
-    """The side once it is settled."""
+    """The side once it is settled, and its pods are seen to be: a watch may tell of them a moment later."""
     async with asyncio.timeout(SECONDS):
         while True:
             side = await read()
-            if side is not None and side.settled:
+            if side is not None and side.settled and len(side.pods) == side.ready == side.replicas:
                 return side
             await bench.passing()
 
