@@ -81,6 +81,11 @@ def own_cluster(cluster: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def space(cluster: Cluster) -> Iterator[Access]:
     """A Kubernetes namespace of this test's own, and everything that may be done in it."""
+    yield from a_space(cluster)
+
+
+def a_space(cluster: Cluster) -> Iterator[Access]:
+    """For a fixture: one more such namespace."""
     made = Access.of(cluster, f"test-{secrets.token_hex(4)}")
     made.create()
     yield made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from serinus.moves.ask import new_ask
 from serinus.moves.engine import KUBERNETES
 from serinus.release.record import State, Verb
 from tests.cluster.access import Access
+from tests.cluster.fixtures import a_space
 from tests.faults.ground import until
 from tests.kube.faults_api import sentences
 from tests.kube.ground import BEFORE, HEALTHY, LONG, QUICK, Release, a_shop
@@ -25,10 +25,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def other_space(own_cluster: Cluster) -> Iterator[Access]:
-    made = Access.of(own_cluster, f"test-{secrets.token_hex(4)}")
-    made.create()
-    yield made
-    made.delete()
+    yield from a_space(own_cluster)
 
 
 async def asked_for(users: Users, more: int) -> None:
