@@ -30,6 +30,8 @@ gates: {error_rate: {max: 1%, abort_above: 5%}}
 checks: {interval: 1s, scrape: 1s, window: 3s, min_requests: 20, burst: 1}
 limits: {no_traffic: 20s, metrics_down: 15s, duration: 5m, rollback: 10s}
 """
+HELD = QUICK.replace("{weight: 20%, soak: 3s}", "{weight: 20%, soak: 4m}")
+"""Stays at 20 % until somebody asks for more: however long a command takes to come up, it finds the release there."""
 ANSWER_SECONDS = 90.0
 
 
@@ -68,7 +70,6 @@ class Shell:
     """A platform, its users, and a prompt."""
 
     there: Stage
-    policy: Path
 
     @property
     def state(self) -> Path:
@@ -89,15 +90,25 @@ class Shell:
         return await (await self.begin(*words)).answer()
 
     async def release(self, version: str, *options: str) -> Typed:
-        return await self.begin("release", "shop", version, "--policy", str(self.policy), "--json", *options)
+        return await self._released(version, QUICK, *options)
 
-    async def at(self, percent: float) -> dict[str, Any]:
-        """Until the route of a live release has this weight; the status then."""
+    async def held(self, version: str) -> Typed:
+        """A release once its route gives the canary 20 %; it stays so."""
+        typed = await self._released(version, HELD)
+        await self._at(20)
+        return typed
+
+    async def _released(self, version: str, policy: str, *options: str) -> Typed:
+        file = self.state / "policy.yaml"
+        file.write_text(policy)
+        return await self.begin("release", "shop", version, "--policy", str(file), "--json", *options)
+
+    async def _at(self, percent: float) -> None:
+        """Until the route has this weight, and Envoy has it."""
+        router = self.there.ports.router
         async with asyncio.timeout(60):
-            while True:
-                status: dict[str, Any] = (await self.type("status", "shop", "--json")).last
-                if status["live"] and status["weight"] == percent and status["taken_up"]:
-                    return status
+            while (route := await router.read()).weight.percent != percent or not await router.taken_up(route):
+                await asyncio.sleep(0.1)
 
     async def other_version(self) -> str:
         """A healthy one that is not stable."""
@@ -108,8 +119,8 @@ class Shell:
 @asynccontextmanager
 async def shell(folders: Folders) -> AsyncIterator[Shell]:
     """Ready for releases, a hundred requests a second."""
-    async with stage(folders, ("--service", "shop:v1.0"), lambda line: None) as there:
-        policy = folders.state / "quick.yaml"
-        policy.write_text(QUICK)
-        async with sending(there.platform.traffic["shop"], 100):
-            yield Shell(there, policy)
+    async with (
+        stage(folders, ("--service", "shop:v1.0"), lambda line: None) as there,
+        sending(there.platform.traffic["shop"], 100),
+    ):
+        yield Shell(there)

@@ -54,10 +54,13 @@ class Terminal:
         named = ("--namespace", self.space.namespace) if here else ()
         return await (await self.begin(*words, *named, "--json")).answer()
 
-    async def at(self, percent: float) -> dict[str, Any]:
+    async def at(self, percent: int) -> dict[str, Any]:
         """Until its route has this weight."""
         async with asyncio.timeout(60):
             while True:
+                # Read first: a process of ours for each look would keep a processor busy.
+                while (await asyncio.to_thread(columns, self.space, "deployment", "shop"))[1] != str(percent):
+                    await asyncio.sleep(0.2)
                 status: dict[str, Any] = (await self.type("status", "shop")).last
                 if status["live"] and status["weight"] == percent and status["taken_up"]:
                     return status

@@ -33,8 +33,9 @@ async def test_a_bad_version_is_taken_back(here: Shell) -> None:
 
 async def test_a_release_can_be_watched_asked_and_taken_back_once_promoted(here: Shell) -> None:
     version = await here.other_version()
-    release = await here.release(version)
-    status = await here.at(20)
+    release = await here.held(version)
+    status = (await here.type("status", "shop", "--json")).last
+    assert (status["live"], status["weight"], status["taken_up"]) == (True, 20, True)
     assert status["release"]["version"] == version
     second = await (await here.release("v1.2")).answer()
     assert (second.code, second.last["outcome"]) == (3, "refused")
@@ -56,8 +57,7 @@ async def test_a_release_can_be_watched_asked_and_taken_back_once_promoted(here:
 
 
 async def test_abort_returns_the_traffic_at_once(here: Shell) -> None:
-    release = await here.release(await here.other_version())
-    await here.at(20)
+    release = await here.held(await here.other_version())
     aborted = await here.type("abort", "shop", "--why", "no good", "--json")
     assert (aborted.code, aborted.last["closed"]) == (0, True)
     assert (await here.there.ports.router.read()).weight.percent == 0
@@ -70,8 +70,7 @@ async def test_abort_returns_the_traffic_at_once(here: Shell) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_takes_the_release_back(here: Shell, number: signal.Signals) -> None:
-    release = await here.release(await here.other_version())
-    await here.at(20)
+    release = await here.held(await here.other_version())
     release.press(number)
     answer = await release.answer()
     assert (answer.code, answer.last["outcome"]) == (4, "rolled back")
@@ -79,8 +78,7 @@ async def test_a_signal_takes_the_release_back(here: Shell, number: signal.Signa
 
 
 async def test_the_second_ctrl_c_leaves_with_the_traffic_returned(here: Shell) -> None:
-    release = await here.release(await here.other_version())
-    await here.at(20)
+    release = await here.held(await here.other_version())
     release.press()
     release.press(signal.SIGTERM)
     answer = await release.answer()

@@ -132,7 +132,7 @@ def said(log: Path, words: str, by: subprocess.Popen[bytes], seconds: float) -> 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Running]:
-    """A platform in this folder, 200 requests a second, and one worker."""
+    """A platform in this folder, 100 requests a second, and one worker."""
     folders = Folders.at(folder / "state")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SERINUS_"))}
     binaries = str(Path(sys.executable).parent)
@@ -148,6 +148,9 @@ def running(folder: Path) -> Iterator[Running]:
             "PREFECT_WORKER_QUERY_SECONDS": "1",  # ten by default: a test need not wait for it
         }
         script = str(shutil.copy(ROOT / "deployments" / "worker" / "start", folder / "start"))
-        with process((*serinus, "load", "shop"), environment, load), process((script,), theirs, work) as worker:
+        with (
+            process((*serinus, "load", "shop", "--rate", "100"), environment, load),
+            process((script,), theirs, work) as worker,
+        ):
             said(work, "Worker", worker, 90.0)
             yield here

@@ -334,7 +334,7 @@ Scenario = Callable[[Shop], Awaitable[str]]
 
 
 async def play(
-    cluster: Any, folder: Path, scenarios: Mapping[str, tuple[str, Scenario]], at_once: int, seconds: float = 150.0
+    cluster: Any, folder: Path, scenarios: Mapping[str, tuple[str, Scenario]], at_once: int, seconds: float = 480.0
 ) -> dict[str, Any]:
     """What came of each, a namespace each; one that fails keeps none from its end.
 

@@ -80,7 +80,8 @@ async def test_while_contour_stands_still_the_canary_is_said_to_be_served_until_
 async def test_an_api_server_that_is_away_ends_a_release_past_its_patience_and_no_other(
     own_cluster: Cluster, space: Access, other_space: Access, tmp_path: Path
 ) -> None:
-    phases = [{"weight": "50%", "soak": "20s"}, {"weight": "100%", "soak": "2s"}]
+    # Contour asks a server that went away again later and later: what it is told half a minute after is heard.
+    phases = [{"weight": "50%", "soak": "45s"}, {"weight": "100%", "soak": "2s"}]
     patience = replace(QUICK, dead_seconds=KUBERNETES.dead_seconds)
     async with (
         a_shop(space, tmp_path / "one") as one,
@@ -99,7 +100,7 @@ async def test_an_api_server_that_is_away_ends_a_release_past_its_patience_and_n
             assert any("nothing can change that before the API server answers" in sentence for sentence in said), said
         outcome, why = await soon.ended()
         assert outcome == State.ROLLED_BACK, why
-        outcome, why = await late.ended()
+        outcome, why = await late.ended(150)
         assert outcome == State.PROMOTED, why
         await one.whole(BEFORE)
         await other.whole(HEALTHY)
