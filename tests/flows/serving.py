@@ -53,7 +53,11 @@ class PrefectServer:
         wanted = command(self.folder, self.port, self.folder / "server.log")
         with wanted.log.open("ab") as log:
             self.process = subprocess.Popen(
-                tied(wanted.words), env={**(wanted.environment or {}), **self.more}, stdout=log, stderr=log
+                tied(wanted.words),
+                env={**(wanted.environment or {}), **self.more},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a shell that ends wakes what is stopped in its jobs
             )
 
     def wait(self) -> None:

@@ -172,7 +172,11 @@ class Shop:
         words = (sys.executable, "-m", "tests.faults.engine", str(self.folder / "state"), "shop", version, str(written))
         with (self.folder / f"engine-{number}.log").open("wb") as log:
             made = await asyncio.create_subprocess_exec(
-                *tied((*words, "60")), stdout=asyncio.subprocess.PIPE, stderr=log, env=self.environment
+                *tied((*words, "60")),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,  # a shell that ends wakes what is stopped in its jobs
             )
         self.processes.append(made)
         self.stack.push_async_callback(_killed, made)
