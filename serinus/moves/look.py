@@ -24,6 +24,9 @@ log = logging.getLogger("serinus.guard")
 LOOK_SECONDS = 120.0
 """How long one look at one service may take: two rollouts are awaited in the longest. One that takes longer is stuck."""
 CANCEL_SECONDS = 1.0
+BLIND_SECONDS = 300.0
+"""How long a platform that does not answer, or does not know who asks, is taken to mend itself."""
+UNGUARDED = "unguarded"
 
 
 class Guard:
@@ -94,12 +97,13 @@ class Guard:
             what = str(cause) if own else f"this is a bug in serinus: {type(cause).__name__}: {cause}"
             text = f"{self._service}: cannot be guarded now: {what}"
             stands = isinstance(cause, Refused) or not own
-            lasted = self._failing.lasted(type(cause) if stands else None, self._ports.clock.monotonic())
-            if stands and lasted >= self._timing.dead_seconds:
+            lasted = self._failing.lasted(type(cause), self._ports.clock.monotonic())
+            if lasted >= (self._timing.dead_seconds if stands else BLIND_SECONDS):
                 log.debug("%s: the look failed", self._service, exc_info=cause)
-                return await self._page(self._service, type(cause).__name__, text) or [text]
+                return await self._page(self._service, UNGUARDED, text) or [text]
             return [text]
         self._failing = Standing()
+        self._paged.discard((self._service, UNGUARDED))
         return said
 
     async def look(self) -> list[str]:

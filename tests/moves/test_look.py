@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.errors import Refused, Unavailable
-from serinus.moves.look import LOOK_SECONDS, Guard, look_at_all
+from serinus.errors import PlatformError, Refused, Unavailable
+from serinus.moves.look import BLIND_SECONDS, LOOK_SECONDS, Guard, look_at_all
 from serinus.ports import Ports
 from serinus.release.mark import Mark, Mode
 from serinus.release.record import Note, Record, State, to_json
@@ -245,6 +245,21 @@ async def test_whatever_fails_at_one_service_keeps_no_other_unguarded(cause: Exc
     assert failing.begun == 8, "and it is looked at as often as the others"
     assert len([sentence for sentence in said if "slow: cannot be guarded now: " in sentence]) == 8, said
     assert len(other.notifier.told) == pages, "a person is told what does not mend itself, once"
+
+
+@pytest.mark.parametrize("cause", [Refused("no workload"), Unavailable("the token has expired")])
+async def test_who_has_been_blind_for_long_pages_a_person_once_each_time(cause: PlatformError) -> None:
+    world = a_world()
+    failing = Failing(ports(world), cause)
+    pages = list[int]()
+    for now in (cause, None, cause):
+        failing.cause = now
+        for _ in range(int(BLIND_SECONDS) + 2):
+            await look_at_all({"slow": failing}, at_most=0.05)
+            await world.clock.sleep(1.0)
+        pages.append(len(world.notifier.told))
+    assert pages == [1, 1, 2]
+    assert str(cause) in world.notifier.told[-1].text
 
 
 async def test_what_was_mended_in_time_pages_nobody() -> None:
