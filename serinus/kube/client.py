@@ -17,7 +17,7 @@ from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.kube.errors import Doing, Missing, Nowhere, refusal
 from serinus.kube.names import SERINUS
 from serinus.kube.patch import Object, Operation
-from serinus.kube.wire import CALL_SECONDS, JSON_PATCH, Wire
+from serinus.kube.wire import CALL_SECONDS, JSON_PATCH, Call, Wire
 
 WATCH_SECONDS = 590
 """The server ends a watch after so long, and it is asked for anew. Until then it may be silent: where nobody writes any object of the
@@ -121,13 +121,13 @@ class Kube:
 
     async def _got(self, kind: Kind, name: str) -> Object:
         doing = Doing("get", kind.resource, self.namespace, name)
-        return _object(doing, await self._wire.answer(doing, "GET", kind.path(self.namespace, name)))
+        return _object(doing, await self._wire.answer(Call(doing, "GET", kind.path(self.namespace, name))))
 
     async def _nowhere(self) -> bool:
         """Whether the namespace is known not to be there; who may not ask does not know."""
         doing = Doing("get", _NAMESPACE.resource, "", self.namespace)
         try:
-            await self._wire.answer(doing, "GET", _NAMESPACE.path("", self.namespace))
+            await self._wire.answer(Call(doing, "GET", _NAMESPACE.path("", self.namespace)))
         except Missing:
             return True
         except PlatformError:
@@ -153,7 +153,7 @@ class Kube:
         path, found, further = selection.kind.path(namespace), list[Object](), ""
         while True:
             query = [*selection.query, ("limit", str(PAGE)), *([("continue", further)] if further else [])]
-            answer = _object(doing, await self._wire.answer(doing, "GET", path, query))
+            answer = _object(doing, await self._wire.answer(Call(doing, "GET", path, query)))
             found += answer.get("items") or ()
             told = answer.get("metadata") or {}
             further = told.get("continue") or ""
@@ -171,7 +171,7 @@ class Kube:
         asked = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
         query = [*selection.query, *asked.items(), ("timeoutSeconds", str(WATCH_SECONDS))]
         late = WATCH_SECONDS + LATE_SECONDS
-        async for line in self._wire.lines(doing, selection.kind.path(self.namespace), query, late):
+        async for line in self._wire.lines(Call(doing, "GET", selection.kind.path(self.namespace), query), late):
             yield _event(doing, line)
 
     async def create(self, kind: Kind, body: Object, *, dry_run: bool = False) -> Object:
@@ -179,7 +179,7 @@ class Kube:
         doing = Doing("create", kind.resource, self.namespace, body["metadata"]["name"])
         whole = {"apiVersion": kind.api_version, "kind": kind.name, **body}
         path = kind.path(self.namespace)
-        return _object(doing, await self._wire.answer(doing, "POST", path, _written(dry_run), whole))
+        return _object(doing, await self._wire.answer(Call(doing, "POST", path, _written(dry_run), whole)))
 
     async def patch(
         self, kind: Kind, name: str, operations: Sequence[Operation], *, dry_run: bool = False, part: str = ""
@@ -198,14 +198,14 @@ class Kube:
         doing = Doing("patch", resource, self.namespace, name, conditional)
         path = kind.path(self.namespace, name, part)
         body = list(operations)
-        return _object(doing, await self._wire.answer(doing, "PATCH", path, _written(dry_run), body, JSON_PATCH))
+        return _object(doing, await self._wire.answer(Call(doing, "PATCH", path, _written(dry_run), body, JSON_PATCH)))
 
     async def delete(self, kind: Kind, name: str, uid: str) -> None:
         """This very object; nothing to do where it is gone. Raises Conflict where another has its name."""
         doing = Doing("delete", kind.resource, self.namespace, name)
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         try:
-            await self._wire.answer(doing, "DELETE", kind.path(self.namespace, name), body=body)
+            await self._wire.answer(Call(doing, "DELETE", kind.path(self.namespace, name), body=body))
         except Missing:
             return
 
@@ -213,7 +213,7 @@ class Kube:
         """The last lines of a container; of the one before it, where it was restarted."""
         doing = Doing("get", "pods/log", self.namespace, pod)
         query = [("container", container), ("tailLines", str(lines)), ("previous", str(previous).lower())]
-        return (await self._wire.answer(doing, "GET", POD.path(self.namespace, pod, "log"), query)).decode(
+        return (await self._wire.answer(Call(doing, "GET", POD.path(self.namespace, pod, "log"), query))).decode(
             errors="replace"
         )
 
@@ -230,7 +230,7 @@ class Kube:
     async def _reviewed(self, kind: Kind, spec: Mapping[str, Any]) -> dict[str, Any]:
         body = {"apiVersion": kind.api_version, "kind": kind.name, "spec": spec}
         doing = Doing("create", kind.resource, "")
-        answer = _object(doing, await self._wire.answer(doing, "POST", kind.path(""), body=body, asks=True))
+        answer = _object(doing, await self._wire.answer(Call(doing, "POST", kind.path(""), body=body, asks=True)))
         return dict(answer.get("status") or {})
 
     async def serves(self, kind: Kind) -> bool:
@@ -238,7 +238,7 @@ class Kube:
         root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
         doing = Doing("get", kind.api_version, "")
         try:
-            listed = _object(doing, await self._wire.answer(doing, "GET", root))
+            listed = _object(doing, await self._wire.answer(Call(doing, "GET", root)))
         except Refused:
             return False
         return any(one.get("name") == kind.plural for one in listed.get("resources") or ())

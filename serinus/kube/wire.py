@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -28,7 +29,7 @@ CALL_SECONDS = 3.0
 PROBES = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """What the kernel does about a connection on which nothing comes; where it knows these."""
 READS, READ_CALLS = 4, 2.0
-"""A question is asked so often at most, for so many times a call's time-out all in all. A write is sent once: it may have been done."""
+"""A question is asked so often at most, for so many times a call's time-out all in all."""
 FIRST_PAUSE_SECONDS = 0.1
 """Doubled from one time to the next. A server that names a time (`Retry-After`) is given it, where so much is left."""
 COMES_BACK_SECONDS = 60.0
@@ -52,6 +53,30 @@ _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 """Within strings alone can any of these stand."""
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of an API server, or written to it.
+
+    Args:
+        doing: for whoever reads why it failed
+        body: is written as `content`
+        asks: it changes nothing, whatever its method
+    """
+
+    doing: Doing
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    body: Object | Sequence[Operation] | None = None
+    content: str = JSON
+    asks: bool = False
+
+    @property
+    def tries(self) -> int:
+        """A write is sent once: it may have been done."""
+        return READS if self.asks or self.method == "GET" else 1
+
+
 class Wire:
     """A connection to an API server; close it with `aclose`.
 
@@ -72,43 +97,29 @@ class Wire:
     async def aclose(self) -> None:
         await self._api.close()
 
-    async def answer(
-        self,
-        doing: Doing,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]] = (),
-        body: Object | list[Operation] | None = None,
-        content: str = JSON,
-        *,
-        asks: bool = False,
-    ) -> bytes:
+    async def answer(self, call: Call) -> bytes:
         """What the server says; a question is asked again where it does not answer, or answers later.
-
-        Args:
-            asks: it changes nothing, whatever its method
 
         Raises:
             PlatformError: what `refusal` makes of anything but success
         """
         until = time.monotonic() + READ_CALLS * self._seconds
-        tries = READS if asks or method == "GET" else 1
-        pause = FIRST_PAUSE_SECONDS
+        tries, pause = call.tries, FIRST_PAUSE_SECONDS
         while True:
             tries -= 1
             seconds = min(self._seconds, until - time.monotonic())
             try:
-                code, said, after = await self._answer(doing, method, path, query, body, content, seconds)
+                code, said, after = await self._answer(call, seconds)
             except Unavailable:
                 if not self._again(tries, pause, until):
                     raise
                 after = 0.0
             else:
                 if code < 300:
-                    self._allow(doing)
+                    self._allow(call.doing)
                     return said
                 if (code not in LATER and code < 500) or not self._again(tries, max(pause, after), until):
-                    raise self._refusal(doing, code, said)
+                    raise self._refusal(call.doing, code, said)
             await asyncio.sleep(max(pause, after))
             pause *= 2
 
@@ -116,26 +127,15 @@ class Wire:
         """Whether there is a try left, and time for half a call at least."""
         return tries > 0 and time.monotonic() + pause + self._seconds / 2 <= until
 
-    async def _answer(
-        self,
-        doing: Doing,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]],
-        body: Object | list[Operation] | None,
-        content: str,
-        seconds: float,
-    ) -> tuple[int, bytes, float]:
+    async def _answer(self, call: Call, seconds: float) -> tuple[int, bytes, float]:
         """One try, with a new token where the old one is not accepted."""
-        answer = await self._ask(doing, method, path, query, body, content, seconds)
+        answer = await self._ask(call, seconds)
         if answer[0] == 401 and self._credentials is not None:
-            await self._renew(doing)
-            answer = await self._ask(doing, method, path, query, body, content, self._seconds)
+            await self._renew(call.doing)
+            answer = await self._ask(call, self._seconds)
         return answer
 
-    async def lines(
-        self, doing: Doing, path: str, query: Sequence[tuple[str, str]], seconds: float
-    ) -> AsyncIterator[bytes]:
+    async def lines(self, call: Call, seconds: float) -> AsyncIterator[bytes]:
         """An answer that goes on, line by line, until the server ends it.
 
         Args:
@@ -145,16 +145,16 @@ class Wire:
             Unavailable: it has not
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_read=seconds)
-        answer = await self._begun(doing, path, query, timeout)
+        answer = await self._begun(call, timeout)
         if answer.status == 401 and self._credentials is not None:
             answer.response.close()
-            await self._renew(doing)
-            answer = await self._begun(doing, path, query, timeout)
-        with self._reaching(doing, seconds):
+            await self._renew(call.doing)
+            answer = await self._begun(call, timeout)
+        with self._reaching(call.doing, seconds):
             async with answer.response:
                 if answer.status >= 300:
-                    raise self._refusal(doing, answer.status, await answer.read())
-                self._allow(doing)
+                    raise self._refusal(call.doing, answer.status, await answer.read())
+                self._allow(call.doing)
                 _probed(answer.response)
                 async for line in answer.response.content:
                     yield line
@@ -172,45 +172,25 @@ class Wire:
         lasted = time.monotonic() - since >= COMES_BACK_SECONDS
         return error if lasted else Unavailable(f"{error}; it was there before")
 
-    async def _begun(
-        self, doing: Doing, path: str, query: Sequence[tuple[str, str]], timeout: aiohttp.ClientTimeout
-    ) -> Any:
-        with self._reaching(doing, self._seconds):
+    async def _begun(self, call: Call, timeout: aiohttp.ClientTimeout) -> Any:
+        with self._reaching(call.doing, self._seconds):
             async with asyncio.timeout(self._seconds):
-                return await self._send("GET", path, query, timeout)
+                return await self._send(call, timeout)
 
-    async def _ask(
-        self,
-        doing: Doing,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]],
-        body: Object | list[Operation] | None,
-        content: str,
-        seconds: float,
-    ) -> tuple[int, bytes, float]:
+    async def _ask(self, call: Call, seconds: float) -> tuple[int, bytes, float]:
         """Code, body, and how many seconds later it should be asked again."""
-        with self._reaching(doing, seconds):
+        with self._reaching(call.doing, seconds):
             async with asyncio.timeout(seconds):
-                timeout = aiohttp.ClientTimeout(seconds)
-                answer = await self._send(method, path, query, timeout, body, content)
+                answer = await self._send(call, aiohttp.ClientTimeout(seconds))
                 return answer.status, await answer.read(), _later(answer.response)
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]],
-        timeout: aiohttp.ClientTimeout,
-        body: Object | list[Operation] | None = None,
-        content: str = JSON,
-    ) -> Any:
+    async def _send(self, call: Call, timeout: aiohttp.ClientTimeout) -> Any:
         request = await self._api.param_serialize(
-            method,
-            path,
-            query_params=list(query),
-            header_params={"Accept": JSON, "Content-Type": content},
-            body=body,
+            call.method,
+            call.path,
+            query_params=list(call.query),
+            header_params={"Accept": JSON, "Content-Type": call.content},
+            body=call.body,
             auth_settings=["BearerToken"],
         )
         return await self._api.call_api(*request, _request_timeout=timeout)

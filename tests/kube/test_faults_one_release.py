@@ -13,7 +13,7 @@ from tests.kube import faults_api, faults_engine, faults_route
 from tests.kube.ground import play
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
-AT_ONCE = 6
+AT_ONCE = 4
 # The longest begin first.
 SCENARIOS = faults_api.STORMS | faults_engine.SCENARIOS | faults_api.SCENARIOS | faults_route.SCENARIOS
 

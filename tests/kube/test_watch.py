@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from serinus.kube.client import CONFIG_MAP, Kube, Selection
@@ -17,6 +18,7 @@ from serinus.kube.patch import pointer, put
 from serinus.kube.seen import Seen
 from serinus.kube.wake import Watching
 from serinus.kube.watch import Watch
+from serinus.kube.wire import Call
 from serinus.ledgers.kubernetes import KubernetesLedger
 from serinus.release.record import Ask, Verb
 from tests.cluster.access import Access
@@ -37,11 +39,11 @@ async def opened(access: Access) -> tuple[Kube, list[str]]:
     kube, asked = await connect(str(access.kubeconfig), namespace=access.namespace), list[str]()
     send = kube._wire._send
 
-    async def noted(method: str, path: str, query: list[tuple[str, str]], *rest: Any) -> Any:
-        asked.append("WATCH" if ("watch", "true") in query else method)
-        return await send(method, path, query, *rest)
+    async def noted(call: Call, timeout: aiohttp.ClientTimeout) -> Any:
+        asked.append("WATCH" if ("watch", "true") in call.query else call.method)
+        return await send(call, timeout)
 
-    kube._wire._send = noted  # type: ignore[method-assign,assignment]
+    kube._wire._send = noted  # type: ignore[method-assign]
     return kube, asked
 
 
