@@ -156,7 +156,7 @@ async def _ask(
             return Code.DONE
         release = await ask(ports, new_ask(wanted, who(), why, despite_gate=despite_gate))
     asked = {"service": service, "release": release, "asked": str(wanted), "who": who(), "why": why}
-    out.result(asked, f"{release} was asked to {wanted}; `serinus watch {service}` follows it.")
+    out.result(asked, f"{release} was asked to {wanted}; `{where[1].typed('watch', service)}` follows it.")
     return Code.DONE
 
 
@@ -174,7 +174,11 @@ async def _abort(out: Terminal, ports: Ports, target: Target, service: str, why:
         said = f"the canary's weight is 0, read back {1000 * closed.seconds:.0f} ms after it was asked"
     answer = {"service": service, "asked": "abort", "who": who(), "why": why, "closed": closed is not None}
     seconds = closed.seconds if closed else None
-    out.result({**answer, "seconds": seconds}, f"{service}: {said}; `serinus watch {service}` follows its end.", "good")
+    out.result(
+        {**answer, "seconds": seconds},
+        f"{service}: {said}; `{target.typed('watch', service)}` follows its end.",
+        "good",
+    )
     return Code.DONE
 
 
@@ -191,8 +195,9 @@ async def _undo(out: Terminal, ports: Ports, folders: Folders, target: Target, w
 
     engine, action = await reopen(ports, process.owner(), who(), why, timing(target))
     with View(out) as view:
-        ours, every = lambda record: record.release == engine.release, pace(target)
-        await beside(roll_back(engine, action), ports, view.show, ours, every)
+        await beside(
+            roll_back(engine, action), ports, view.show, lambda record: record.release == engine.release, pace(target)
+        )
     ended = summary(engine.record, await bring(ports, target, folders, engine.record))
     out.emit(ended)
     undone = engine.record.ended

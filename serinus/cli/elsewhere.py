@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from serinus.release.plan import Plan, Target
     from serinus.settings import Folders
 
+GUARD = "serinus-guard"
+"""As `deployments/kubernetes/guard` calls it."""
 VERSION = "doctor"
 """Stands for a version that nobody runs: whether one exists only its registry knows."""
 
@@ -112,16 +114,42 @@ async def items(plan: Plan, folders: Folders) -> list[Item]:
         told.insert(
             0, Item(f"{service}: namespace {namespace}", "a release could begin: rights, objects, room, figures")
         )
-    return [*told, *_going(service, namespace, seen)]
+    return [*told, *_going(plan, seen), *await _guarded(plan, folders)]
 
 
-def _going(service: str, namespace: str, seen: Seen) -> list[Item]:
+async def _guarded(plan: Plan, folders: Folders) -> list[Item]:
+    """Whether anybody returns the traffic of an engine that dies; nothing where we may not know."""
+    from serinus.errors import PlatformError
+    from serinus.ground import There, beside
+    from serinus.kube.client import DEPLOYMENT
+
+    options = plan.target.workload_options
+    namespace, ours = options["namespace"], beside(folders)
+    if ours and ours.namespace == namespace:
+        return []  # the platform has one of its own
+    try:
+        async with There(folders, namespace, options.get("context", "")).connected() as kube:
+            found = await kube.find(DEPLOYMENT, GUARD)
+    except PlatformError:
+        return []
+    if found and (found.get("status") or {}).get("availableReplicas"):
+        return []
+    state = f"no pod of Deployment {GUARD} is available" if found else f"there is no Deployment {GUARD}"
+    what = f"{state}: unless a guard runs elsewhere, nobody returns the traffic of an engine that dies"
+    mend = (
+        f"kubectl apply -k deployments/kubernetes/guard; until then, where one has died: {plan.target.typed('guard')}"
+    )
+    return [Item(f"{plan.service}: namespace {namespace}", what, mend, fatal=False)]
+
+
+def _going(plan: Plan, seen: Seen) -> list[Item]:
     """What the record and the mark say of a release that goes, or has gone."""
+    service, typed = plan.service, plan.target.typed
     mark = seen.route.mark if seen.route else None
     if seen.record is not None and not seen.record.ended:
         what = f"{seen.record.release} goes: what is found now may be its doing, and another waits or is refused"
-        return [Item(f"{service}: release", what, f"`serinus status {service} -n {namespace}` shows it", fatal=False)]
+        return [Item(f"{service}: release", what, f"`{typed('status', service)}` shows it", fatal=False)]
     if mark is not None:
         what = f"{mark.release} is over and has left its mark on the route"
-        return [Item(f"{service}: leftovers", what, f"`serinus guard --once -n {namespace}` clears it")]
+        return [Item(f"{service}: leftovers", what, f"`{typed('guard')} --once` clears it")]
     return []

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 from serinus.adapters import KUBERNETES
@@ -17,6 +18,7 @@ from serinus.errors import PlatformError
 from serinus.ports import Ports, Route
 from serinus.release.plan import Target
 from serinus.release.record import Foreign, Record
+from serinus.wiring import timing
 
 T = TypeVar("T")
 
@@ -59,17 +61,29 @@ async def look(ports: Ports) -> Seen:
         return Seen(record, route, trouble=f"the router does not say what it serves by: {cause}")
 
 
-def pace(target: Target) -> float:
-    """Seconds between two looks there; a change that the platform tells of ends the wait."""
-    return AFAR_SECONDS if target.workload == KUBERNETES else LOOK_SECONDS
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often to look, and how long an engine that lives may be silent.
+
+    Args:
+        look_seconds: between two looks; a change that the platform tells of ends the wait
+    """
+
+    look_seconds: float = LOOK_SECONDS
+    dead_seconds: float = inf
+
+
+def pace(target: Target) -> Pace:
+    """What suits there."""
+    held = timing(target)
+    afar = target.workload == KUBERNETES
+    return Pace(AFAR_SECONDS if afar else LOOK_SECONDS, held.dead_seconds + held.beat_seconds)
 
 
 Wanted = Callable[[Record], bool]
 
 
-async def moments(
-    ports: Ports, wanted: Wanted = lambda record: True, every_seconds: float = LOOK_SECONDS
-) -> AsyncIterator[Glance]:
+async def moments(ports: Ports, wanted: Wanted = lambda record: True, pace: Pace = Pace()) -> AsyncIterator[Glance]:
     """Each moment of one release, from the first record that is `wanted` until its end (handed on too)."""
     before: Glance | None = None
     known: Record | None = None
@@ -82,11 +96,12 @@ async def moments(
             if before is not None or wanted(seen.record):
                 if seen.record != known:
                     known, written = seen.record, clock()
-                before = glance(seen.record, seen.route, seen.taken_up, before, clock() - written)
+                silent = clock() - written, pace.dead_seconds
+                before = glance(seen.record, seen.route, seen.taken_up, before, *silent)
                 yield before
                 if before.ended:
                     return
-        await ports.wake.wait(every_seconds, every_seconds)
+        await ports.wake.wait(pace.look_seconds, pace.look_seconds)
 
 
 async def beside(
@@ -94,12 +109,12 @@ async def beside(
     ports: Ports,
     show: Callable[[Glance], None],
     wanted: Wanted = lambda record: True,
-    every_seconds: float = LOOK_SECONDS,
+    pace: Pace = Pace(),
 ) -> T:
     """Do `work` while the release's moments are shown, its last one too."""
 
     async def follow() -> None:
-        async for moment in moments(ports, wanted, every_seconds):
+        async for moment in moments(ports, wanted, pace):
             show(moment)
 
     watching = asyncio.create_task(follow())

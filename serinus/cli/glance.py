@@ -1,17 +1,19 @@
-"""What a person sees of a release at one moment, and which changes are worth a line.
+"""What a person sees of a release at one moment.
 
 Made of record and route alone; decides nothing, asks nobody (that is `follow`), draws nothing (that is `live`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
+from math import inf
 from typing import Any
 
 from serinus.ports import Route
 from serinus.release import held
-from serinus.release.record import Record, State
+from serinus.release.evidence import Line
+from serinus.release.record import Record, State, Verb
 
 WAITING = {
     State.STARTING: "the canary to get ready",
@@ -57,6 +59,7 @@ class Glance:
         soaked_seconds, soak_seconds: of this phase
         elapsed_seconds: since the release began; goes on where its record stands still, and never back
         left_seconds: if every check passes from now on
+        silent_seconds: since its engine's last beat, once that is too long for one that lives; else 0
         waits_for: what has to come before the next step
         verdict, because: of this phase's last check, and its sentence; of a HOLD its reason's name first; empty before the first
         told_verdict: the verdict as far as it is to be told: not a HOLD that is over before two scrapes are
@@ -92,6 +95,7 @@ class Glance:
     told_percent: float | None = None
     looks_ahead: int = 0
     whole: bool = False
+    silent_seconds: float = 0.0
 
     @property
     def ended(self) -> bool:
@@ -120,6 +124,7 @@ class Glance:
             "errors": {"canary": self.canary.errors, "stable": self.stable.errors},
             "error_rate": {"canary": self.canary_now.rate, "stable": self.stable_now.rate},
             "seconds": {"elapsed": self.elapsed_seconds, "soaked": self.soaked_seconds, "left": self.left_seconds},
+            "silent_seconds": self.silent_seconds,
             "waits_for": self.waits_for,
             "paused": self.paused,
             "late": self.late,
@@ -134,11 +139,13 @@ def glance(
     taken_up: bool | None,
     before: Glance | None = None,
     unwritten_seconds: float = 0.0,
+    dead_seconds: float = inf,
 ) -> Glance:
     """This moment of a release.
 
     Args:
         unwritten_seconds: for how long the record has been seen as it is
+        dead_seconds: an engine that lives writes it more often than that
         before: the moment before; what the record no longer holds (its last check, the phase's first counts) comes from there
     """
     if before and before.release != record.release:
@@ -154,6 +161,7 @@ def glance(
     looks_ahead = (before.looks_ahead if before else 0) + 1 if _ahead(record, route) else 0
     set_percent = route.weight.percent if route else None
     verdict = str(check.get("verdict", "")) if check else (same.verdict if same else "")
+    silent = unwritten_seconds if unwritten_seconds >= dead_seconds and not record.state.ended else 0.0
     return Glance(
         service=record.plan.service,
         release=record.release,
@@ -173,7 +181,7 @@ def glance(
         soak_seconds=record.current.soak_seconds,
         elapsed_seconds=max(elapsed, before.elapsed_seconds if before else 0.0),
         left_seconds=left_seconds(record),
-        waits_for=_waits_for(record, check) if check or not same else same.waits_for,
+        waits_for=_ending(record, silent) or (_waits_for(record, check) if check or not same else same.waits_for),
         verdict=verdict,
         because=_because(check) if check else (same.because if same else ""),
         told_verdict=_told_verdict(record, verdict, same),
@@ -184,7 +192,18 @@ def glance(
         told_percent=before.told_percent if before and 0 < looks_ahead < PATIENT_LOOKS else set_percent,
         looks_ahead=looks_ahead,
         whole=before is None if same is None else same.whole,
+        silent_seconds=silent,
     )
+
+
+def unwritten(record: Record, last: Line, wall: str) -> float:
+    """Seconds since the record was written, as far as the clocks of two machines agree: for people who look once.
+
+    Args:
+        last: any line of its evidence: it says when the release was how old
+    """
+    age = (datetime.fromisoformat(wall) - datetime.fromisoformat(last.at)).total_seconds()
+    return max(age - (record.elapsed_seconds - last.seconds), 0.0)
 
 
 def _told_verdict(record: Record, verdict: str, same: Glance | None) -> str:
@@ -233,6 +252,15 @@ def left_seconds(record: Record) -> float:
     return here + sum(phase.soak_seconds for phase in later) + record.plan.bake.soak_seconds
 
 
+def _ending(record: Record, silent_seconds: float) -> str:
+    """Whose turn it is where the engine is gone, or is to end it; empty while it goes its way."""
+    if silent_seconds:
+        guard = record.plan.target.typed("guard")
+        return f"a guard: no beat for {silent_seconds:.0f} s, its engine is gone (`{guard}`, where none runs)"
+    asked = next((ask for ask in record.inbox if ask.verb is Verb.ABORT), None)
+    return f"its engine to end it: {asked.who} asked for an abort" if asked else ""
+
+
 def _waits_for(record: Record, check: dict[str, Any] | None) -> str:
     if record.state in WAITING:
         return WAITING[record.state]
@@ -244,33 +272,3 @@ def _waits_for(record: Record, check: dict[str, Any] | None) -> str:
         return str(check["why"])
     left = record.current.soak_seconds - record.soaked_seconds
     return f"{left:.0f} s of the soak" if left > 0 else "a fresh check"
-
-
-def changes(before: Glance | None, now: Glance) -> Iterator[str]:
-    """A sentence for each thing that a person who reads line by line wants to know; none where nothing happened."""
-    if before is None or before.release != now.release:
-        yield f"{now.service} {now.version}: release {now.release}" + (f", {now.run}" if now.run else "")
-        before = replace(
-            now, state=State.STARTING, phase=0, told_percent=0.0, paused=False, late=False, told_verdict=""
-        )
-    if now.told_verdict not in ("", "PASS") and (now.told_verdict, now.phase) != (before.told_verdict, before.phase):
-        yield f"{now.told_verdict}: {now.because}"
-    if now.told_verdict == "PASS" and before.told_verdict not in ("", "PASS"):
-        yield "PASS again"
-    told = now.told_percent if now.told_percent != before.told_percent else None
-    if told == 0:
-        yield _given(told)
-    if (before.state, before.phase) != (now.state, now.phase) and not now.ended:
-        yield now.step + (f": waits for {now.waits_for}" if now.state in WAITING else f", {now.soak_seconds:g} s")
-    if told:
-        yield _given(told)
-    if before.paused != now.paused:
-        yield "paused: weight and checks stay, the soak stands still" if now.paused else "resumed"
-    if now.late and not before.late:
-        yield "rollback late: the canary may still serve; the trying goes on"
-    if now.ended and not before.ended:
-        yield f"{now.state}: {now.why}" if now.why else str(now.state)
-
-
-def _given(percent: float) -> str:
-    return f"the route gives the canary {percent:g} %"

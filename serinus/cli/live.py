@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serinus.cli.glance import Count, Glance, changes
+from serinus.cli.changes import changes
+from serinus.cli.glance import Count, Glance
 from serinus.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ def panel(now: Glance) -> RenderableType:
 
     head = Text(f"{now.service} {now.version}  ", style="bold")
     head.append(now.step, style=STATE_STYLES.get(str(now.state), "bold cyan"))
-    if now.verdict and not now.ended:
+    if now.verdict and not now.ended and not now.silent_seconds:
         head.append(f"  {now.verdict}", style=VERDICT_STYLES.get(now.verdict, ""))
-    for flag, on in (("paused", now.paused), ("rollback late", now.late)):
+    for flag, on in (("no beat", now.silent_seconds), ("paused", now.paused), ("rollback late", now.late)):
         if on:
             head.append(f"  {flag}", style="bold yellow")
     arms = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_edge=False)

@@ -73,18 +73,18 @@ async def release(
             )
             run = await asyncio.shield(making)
             if submit:
-                return await _submitted(out, folders, run)
+                return await _submitted(out, folders, target, run)
             ended = await _followed(out, folders, service, target, run)
             out.emit(ended)
             await _history(out, BY_OUTCOME[ended["outcome"]])
     except (asyncio.CancelledError, KeyboardInterrupt) as cause:  # Ctrl-C before `_followed` takes it for itself
         if isinstance(cause, KeyboardInterrupt) and making is not None:
             raise
-        raise NotBegun(await _withdrawn(service, making)) from None
+        raise NotBegun(await _withdrawn(target.typed("watch", service), making)) from None
     return BY_OUTCOME[ended["outcome"]]
 
 
-async def _submitted(out: Terminal, folders: Folders, run: Created) -> Code:
+async def _submitted(out: Terminal, folders: Folders, target: Target, run: Created) -> Code:
     """Say whether anybody will take it."""
     from prefect.settings import PREFECT_API_URL
 
@@ -98,15 +98,19 @@ async def _submitted(out: Terminal, folders: Folders, run: Created) -> Code:
     except PlatformError as cause:
         why, told = str(cause), f"whether a worker takes it is not known: {cause}"
     going = {"service": service, "version": run.run.parameters["version"], "outcome": "going", "run": run.url}
-    out.result({**going, "lacking": why}, f"{run.url}\n{told}; `serinus watch {service}` follows it")
+    out.result({**going, "lacking": why}, f"{run.url}\n{told}; `{target.typed('watch', service)}` follows it")
     if why:
         where = f"PREFECT_API_URL={PREFECT_API_URL.value()} SERINUS_STATE={folders.state}"
         out.complain(f"Start a worker: {where} prefect worker start --pool {POOL} --type process", "warn")
     return Code.GOING
 
 
-async def _withdrawn(service: str, making: asyncio.Future[Created] | None) -> str:
-    """Nothing was recorded: a run that may have been made is not to be begun by anybody. Returns what a person is told."""
+async def _withdrawn(watch: str, making: asyncio.Future[Created] | None) -> str:
+    """Nothing was recorded: a run that may have been made is not to be begun by anybody. Returns what a person is told.
+
+    Args:
+        watch: what a person types to follow it
+    """
     import asyncio
 
     from serinus.errors import SerinusError
@@ -120,7 +124,7 @@ async def _withdrawn(service: str, making: asyncio.Future[Created] | None) -> st
         if made.ours:
             await give_up(made.run)
     except (SerinusError, TimeoutError):
-        return f"The Prefect server did not say whether it keeps the run: `serinus watch {service}` tells."
+        return f"The Prefect server did not say whether it keeps the run: `{watch}` tells."
     return ""
 
 
@@ -185,7 +189,7 @@ async def _followed(out: Terminal, folders: Folders, service: str, target: Targe
         record = kept.record if kept else None
         if isinstance(record, Record) and ours(record):
             return _of_record(out, record, await bring(ports, target, folders, record), state)
-        return _of_run(out, run, state)
+        return _of_run(out, target, run, state)
 
 
 async def _end(run: Created) -> State[Any]:
@@ -213,27 +217,27 @@ def _of_record(out: Terminal, record: Record, evidence: str, state: State[Any]) 
     said = summary(record, evidence)
     if state.name == "Fenced":
         said["outcome"] = "fenced"
-    _tell(out, said)
+    _tell(out, said, record.plan.target)
     return said
 
 
-def _of_run(out: Terminal, run: Created, state: State[Any]) -> dict[str, Any]:
+def _of_run(out: Terminal, target: Target, run: Created, state: State[Any]) -> dict[str, Any]:
     """The run's state, where the record is another's or was not written at all."""
     outcome = ENDED.get(state.name or "", "promoted" if state.name == "Promoted" else "rolled back")
     asked = run.run.parameters
     said = {"service": asked["service"], "version": asked["version"], "outcome": outcome, "run": run.url}
     said["reason"] = {"why": state.message or ""}
-    _tell(out, said)
+    _tell(out, said, target)
     return said
 
 
-def _tell(out: Terminal, said: Mapping[str, Any]) -> None:
+def _tell(out: Terminal, said: Mapping[str, Any], target: Target) -> None:
     """The last lines: what the view has not said, and where to read more."""
     why = said.get("reason", {}).get("why", "")
     if said["outcome"] == "refused":
         out.complain(f"Refused before anything was touched: {why}")
     elif said["outcome"] not in ("promoted", "rolled back"):
-        out.complain(f"{said['outcome']}: {why}; `serinus status {said['service']}` says what serves now")
+        out.complain(f"{said['outcome']}: {why}; `{target.typed('status', said['service'])}` says what serves now")
     for key in ("evidence", "run"):
         if said.get(key):
             out.say(f"{key:<9} {said[key]}", "dim")

@@ -5,6 +5,7 @@ It needs no Prefect server and writes nothing.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -16,7 +17,9 @@ from serinus.cli.verb import Json, verb
 
 if TYPE_CHECKING:
     from serinus.cli.follow import Seen
+    from serinus.cli.glance import Glance
     from serinus.ports import Ports, Side
+    from serinus.release.plan import Target
 
 Arms: TypeAlias = "tuple[Side | None, Side | None]"
 """Stable and canary; None where there is none, or nobody says."""
@@ -45,8 +48,9 @@ async def status(
     for name, target in services.items():
         async with open_to_ask(name, folders, target) as ports:
             seen, arms = await look(ports), await _arms(ports)
-        found.append({**described(name, seen, arms), "platform": "stopped" if stopped else "running"})
-        told(out, name, seen, arms, stopped)
+            now = await _now(ports, target, seen)
+        found.append({**described(name, seen, now, arms), "platform": "stopped" if stopped else "running"})
+        told(out, name, seen, now, arms, stopped)
     out.emit(found[0] if service else {"services": found})
     return Code.UNEXPECTED if any(entry["trouble"] for entry in found) else Code.DONE
 
@@ -61,11 +65,26 @@ async def _arms(ports: Ports) -> Arms:
         return None, None
 
 
-def described(service: str, seen: Seen, arms: Arms) -> dict[str, Any]:
-    """For programs: one service."""
-    from serinus.cli.glance import glance
+async def _now(ports: Ports, target: Target, seen: Seen) -> Glance | None:
+    """This moment of the release; whether its engine is silent is told by the clocks of two machines, as there is one look."""
+    from serinus.cli.follow import pace
+    from serinus.cli.glance import glance, unwritten
+    from serinus.errors import PlatformError
+    from serinus.release.evidence import parse
     from serinus.release.record import Record
 
+    if not isinstance(seen.record, Record):
+        return None
+    last = seen.record.lines[-1] if seen.record.lines else None
+    if last is None and not seen.record.ended:
+        with suppress(PlatformError):
+            last = next(map(parse, reversed(await ports.ledger.lines(seen.record.release))), None)
+    silent = unwritten(seen.record, last, ports.clock.wall()) if last else 0.0
+    return glance(seen.record, seen.route, seen.taken_up, None, silent, pace(target).dead_seconds)
+
+
+def described(service: str, seen: Seen, now: Glance | None, arms: Arms) -> dict[str, Any]:
+    """For programs: one service."""
     route = seen.route
     mark = route.mark if route else None
     record = seen.record
@@ -79,7 +98,7 @@ def described(service: str, seen: Seen, arms: Arms) -> dict[str, Any]:
         },
         "taken_up": seen.taken_up,
         "mark": {"release": mark.release, "mode": str(mark.mode), "why": mark.why} if mark else None,
-        "release": glance(record, route, seen.taken_up).as_json() if isinstance(record, Record) else None,
+        "release": now.as_json() if now else None,
         "trouble": seen.trouble,
     }
 
@@ -102,11 +121,10 @@ def serving(seen: Seen, arms: Arms) -> str:
     return said + (f", canary {canary.version} serves {of_canary:g} %" if canary else "")
 
 
-def told(out: Terminal, service: str, seen: Seen, arms: Arms, stopped: bool) -> None:
+def told(out: Terminal, service: str, seen: Seen, now: Glance | None, arms: Arms, stopped: bool) -> None:
     """For people: one service."""
-    from serinus.cli.glance import glance
     from serinus.cli.live import panel
-    from serinus.release.record import Foreign, Record
+    from serinus.release.record import Foreign
 
     if seen.route is not None:
         what = serving(seen, arms) or f"the route gives the canary {seen.route.weight.percent:g} %"
@@ -114,8 +132,7 @@ def told(out: Terminal, service: str, seen: Seen, arms: Arms, stopped: bool) -> 
         out.say(f"{service}: {what}{word}", "bold")
     if seen.trouble and not stopped:
         out.say(f"{service}: {seen.trouble}", "bad")
-    if isinstance(seen.record, Record):
-        now = glance(seen.record, seen.route, seen.taken_up)
+    if now is not None:
         out.say(f"{'last' if now.ended else 'live'} release {now.release}" + (f", {now.run}" if now.run else ""), "dim")
         if not out.as_json:
             out.console().print(panel(now))

@@ -40,6 +40,19 @@ class Doing:
         return f"{self.verb} {self.resource}{name}{where}"
 
 
+def role(verb: str, resource: str) -> str:
+    """What is to be granted, as a line of a Role.
+
+    Args:
+        resource: with its group and its part: `deployments.apps/scale`
+    """
+    whole, _, part = resource.partition("/")
+    plural, _, group = whole.partition(".")
+    named = f"{plural}/{part}" if part else plural
+    rule = f'{{apiGroups: ["{group}"], resources: ["{named}"], verbs: ["{verb}"]}}'
+    return f"add to our Role: {rule} (deployments/kubernetes has them all)"
+
+
 class Missing(Refused):
     """The object is not there, though the server knows its kind."""
 
@@ -85,7 +98,7 @@ def refusal(doing: Doing, code: int, body: bytes) -> PlatformError:
         # Tokens are renewed by others, and a server that has just started knows none of them for a moment.
         return Unavailable(f"{doing}: the API server does not know who asks (401): the token is wrong or has expired")
     if code == 403 and f"cannot {doing.verb} resource" in words:
-        return Denied(f"the right to {doing} is missing: {words}")
+        return Denied(f"the right to {doing} is missing: {words}", role(doing.verb, doing.resource))
     if code == 404:
         return _not_found(doing, status, words)
     return Refused(f"{doing}: the API server refuses it ({code}): {words}")

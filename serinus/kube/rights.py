@@ -14,6 +14,7 @@ from serinus.errors import Finding
 from serinus.kube.again import again
 from serinus.kube.autoscaler import AUTOSCALER
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, Kind
+from serinus.kube.errors import role
 from serinus.kube.missed import BUDGET
 from serinus.kube.named import Named
 from serinus.kube.names import canary_name
@@ -39,15 +40,12 @@ class Right:
     part: str = ""
     fatal: bool = True
 
-    def __str__(self) -> str:
-        resource = f"{self.kind.resource}/{self.part}" if self.part else self.kind.resource
-        return f"{self.verb} {resource}" + (f" {self.name}" if self.name else "")
-
     @property
-    def rule(self) -> str:
-        """As a line of a Role."""
-        resource = f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
-        return f'{{apiGroups: ["{self.kind.group}"], resources: ["{resource}"], verbs: ["{self.verb}"]}}'
+    def resource(self) -> str:
+        return f"{self.kind.resource}/{self.part}" if self.part else self.kind.resource
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f" {self.name}" if self.name else "")
 
 
 def needed(named: Named) -> tuple[Right, ...]:
@@ -94,7 +92,6 @@ async def missing(rules: Rules, rights: Iterable[Right]) -> list[Finding]:
         if await again(partial(rules.may, right.verb, right.kind, right.name, right.part)):
             return None
         what = f"the right to {right} is missing: {right.without}"
-        mend = f"add to our Role: {right.rule} (deployments/kubernetes has them all)"
-        return Finding(what, f"namespace {rules.kube.namespace}", mend, right.fatal)
+        return Finding(what, f"namespace {rules.kube.namespace}", role(right.verb, right.resource), right.fatal)
 
     return [found for found in await asyncio.gather(*map(asked, rights)) if found]

@@ -68,7 +68,7 @@ def by_releases(records: Sequence[Object], named: Named, service: str) -> list[F
         Finding(
             f"{record.release} of service {record.plan.service} goes on the same Deployment",
             f"Deployment {named.deployment}",
-            f"wait for its end, or: serinus abort {record.plan.service}; give it one policy alone",
+            f"wait for its end, or: {record.plan.target.typed('abort', record.plan.service)}; give it one policy alone",
         )
         for record in map(_record, records)
         if record and not record.ended and record.plan.service != service and _same(record, named)

@@ -170,7 +170,7 @@ class Wire:
             return error
         since = self._denied.setdefault(doing, time.monotonic())
         lasted = time.monotonic() - since >= COMES_BACK_SECONDS
-        return error if lasted else Unavailable(f"{error}; it was there before")
+        return error if lasted else Unavailable(f"{error.what}; it was there before")
 
     async def _begun(self, call: Call, timeout: aiohttp.ClientTimeout) -> Any:
         with self._reaching(call.doing, self._seconds):

@@ -74,7 +74,7 @@ async def _written(ports: Ports, facts: Facts, kept: Kept | None, wanted: Record
     """The record, with its token and first line, in place of one of no live release."""
     plan = wanted.plan
     if kept is not None and not kept.record.ended:
-        raise _busy(plan.service, f"release {kept.record.release} is going")
+        raise _busy(plan, f"release {kept.record.release} is going")
     await _copy_left(ports, kept)
     if kept is not None and isinstance(kept.record, Record) and kept.record.release == wanted.release:
         wanted = replace(wanted, head=kept.record.head)  # refused a moment ago and tried again: one chain of evidence
@@ -86,7 +86,7 @@ async def _written(ports: Ports, facts: Facts, kept: Kept | None, wanted: Record
         landed = await ports.ledger.read()
         if landed is not None and _ours(landed, wanted.release, wanted.owner):
             return landed
-        raise _busy(plan.service, "another release was faster") from cause
+        raise _busy(plan, "another release was faster") from cause
 
 
 async def _copy_left(ports: Ports, kept: Kept | None) -> None:
@@ -100,9 +100,10 @@ async def _copy_left(ports: Ports, kept: Kept | None) -> None:
             raise PreflightError((finding,)) from cause
 
 
-def _busy(service: str, what: str) -> PreflightError:
-    mend = f"wait for it (--wait; as a run's parameter if_busy: wait), or end it: serinus abort {service}"
-    return PreflightError((Finding(what, f"service {service}", mend),))
+def _busy(plan: Plan, what: str) -> PreflightError:
+    wait = "wait for it (--wait; as a run's parameter if_busy: wait)"
+    mend = f"{wait}, or end it: {plan.target.typed('abort', plan.service)}"
+    return PreflightError((Finding(what, f"service {plan.service}", mend),))
 
 
 async def _highest_token(ports: Ports, kept: Kept | None) -> int:

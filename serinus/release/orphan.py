@@ -52,20 +52,25 @@ def conclude(record: Record, mark: Mark | None, stable: Stable) -> tuple[Conclus
         case State.STARTING | State.PHASE:
             if stable.changed and mark is not None and mark.weight.stable_points == 0 and not stable.settled:
                 return Conclusion.PAGE, "stable was changed by somebody and is not ready; the canary serves all"
-            return Conclusion.ROLL_BACK, f"its engine was gone in {_where(record)}"
+            return Conclusion.ROLL_BACK, _aborted(record) or f"its engine was gone in {_where(record)}"
     return _once_promoting(record, mark, stable)
 
 
 def _once_promoting(record: Record, mark: Mark | None, stable: Stable) -> tuple[Conclusion, str]:
     replaced = mark is not None and mark.mode is Mode.REPLACED
-    abort = next((ask for ask in record.inbox if ask.verb is Verb.ABORT), None)
-    if abort is not None:
-        return Conclusion.UNDO, f"{abort.who} had asked to abort it, and its engine was gone"
+    if aborted := _aborted(record):
+        return Conclusion.UNDO, aborted
     if stable.ours and (replaced or stable.settled):
         return Conclusion.FORWARD, "stable runs the new version wholly; the bake was not watched to its end"
     if not stable.noted and not replaced:
         return Conclusion.UNDO, "its engine was gone before stable was changed"
     return Conclusion.UNDO, "its engine was gone while stable was being changed"
+
+
+def _aborted(record: Record) -> str:
+    """Who had asked for its end; empty where nobody had."""
+    abort = next((ask for ask in record.inbox if ask.verb is Verb.ABORT), None)
+    return f"{abort.who} had asked to abort it, and its engine was gone" if abort else ""
 
 
 def _where(record: Record) -> str:

@@ -81,6 +81,12 @@ class Target:
     telemetry_options: Mapping[str, str] = field(default_factory=dict)
     notify: tuple[str, ...] = ()
 
+    def typed(self, verb: str, service: str = "") -> str:
+        """What a person types to mean this place: `serinus abort shop -n market`; without a service, `serinus guard -n market`."""
+        named = (("-n", "namespace"), ("--context", "context"))
+        options = [f"{flag} {self.workload_options[key]}" for flag, key in named if self.workload_options.get(key)]
+        return " ".join(("serinus", *filter(None, (verb, service)), *options))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from serinus.cli.follow import moments
+from serinus.cli.follow import Pace, moments
 from serinus.moves.acquire import acquire
 from serinus.moves.preflight import preflight
 from tests.fakes import a_world
@@ -17,7 +17,7 @@ async def test_time_goes_on_where_the_engine_writes_nothing_any_more() -> None:
     there, plan = ports(world), a_plan()
     await acquire(there, plan, await preflight(there, plan), release="r1", owner="engine-1")
     seen = []
-    async for moment in moments(there, every_seconds=0.002):
+    async for moment in moments(there, pace=Pace(0.002)):
         seen.append(moment)
         if len(seen) == 4:
             break

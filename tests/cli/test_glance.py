@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from serinus.analysis.state import Both, Counts
-from serinus.cli.glance import PATIENT_LOOKS, Count, Glance, changes, glance, left_seconds
+from serinus.cli.changes import changes
+from serinus.cli.glance import PATIENT_LOOKS, Count, Glance, glance, left_seconds, unwritten
 from serinus.cli.live import BAR, panel, percent, progress
 from serinus.ports import Route
-from serinus.release.record import Outcome, Record, State
+from serinus.release.record import Ask, Outcome, Record, State, Verb
 from serinus.release.weight import Weight
 from tests.release.builders import a_release
 
@@ -38,6 +39,13 @@ def counted(record: Record) -> Record:
 
 def seen(record: Record, percents: float = 10, before: Glance | None = None) -> Glance:
     return glance(record, a_route(percents), True, before)
+
+
+def drawn(now: Glance) -> str:
+    console = Console(width=200)
+    with console.capture() as said:
+        console.print(panel(now))
+    return said.get()
 
 
 def test_no_request_is_not_a_rate_of_zero() -> None:
@@ -103,6 +111,47 @@ def test_holds_pauses_and_lateness_are_told_once() -> None:
     assert list(changes(held, calm)) == ["PASS again"]
     assert "paused" in next(changes(calm, seen(replace(record, paused=True), before=calm)))
     assert "late" in next(changes(calm, seen(replace(record, late=True), before=calm)))
+
+
+def test_an_engine_that_is_silent_for_too_long_is_said_to_be_gone_once_and_no_verdict_of_it_is_shown() -> None:
+    record = checked(a_release().at(10).record, "PASS", "fine")
+    calm, silent, later = (glance(record, a_route(10), True, None, seconds, 6.0) for seconds in (5.0, 6.0, 7.0))
+    assert (calm.silent_seconds, silent.silent_seconds) == (0.0, 6.0)
+    gone = "waits for a guard: no beat for 6 s, its engine is gone (`serinus guard`, where none runs)"
+    assert list(changes(calm, silent)) == [gone]
+    assert list(changes(silent, later)) == []
+    assert "PASS" in drawn(calm)
+    assert "PASS" not in drawn(silent)
+    assert "no beat" in drawn(silent)
+    ended = replace(record, state=State.ROLLED_BACK, ended=True)
+    assert glance(ended, a_route(0), True, None, 600.0, 6.0).silent_seconds == 0.0
+
+
+def test_the_guard_that_is_meant_is_the_one_of_its_namespace() -> None:
+    record = a_release().at(10).record
+    target = replace(record.plan.target, workload_options={"namespace": "market", "context": "north"})
+    there = replace(record, plan=replace(record.plan, target=target))
+    assert "`serinus guard -n market --context north`" in glance(there, None, None, None, 9.0, 6.0).waits_for
+
+
+def test_an_abort_that_was_asked_is_what_is_waited_for() -> None:
+    record = checked(a_release().at(10).record, "PASS", "fine")
+    asked = replace(record, inbox=(Ask("1", Verb.PAUSE, "bob"), Ask("2", Verb.ABORT, "ann")))
+    assert seen(asked, 0).waits_for == "its engine to end it: ann asked for an abort"
+
+
+@pytest.mark.parametrize(("now", "silent"), [("00:10:00", 0.0), ("00:10:30", 30.0), ("00:09:50", 0.0)])
+def test_how_long_a_record_was_not_written_is_told_by_any_line_of_its_evidence(now: str, silent: float) -> None:
+    record = replace(checked(a_release().at(10).record, "PASS", "fine"), elapsed_seconds=601.0)
+    assert unwritten(record, record.lines[-1], f"2026-01-01T{now}.000+00:00") == silent
+
+
+def test_what_is_rolled_back_for_is_said_when_it_begins_unless_a_verdict_was() -> None:
+    record = checked(replace(a_release().record, state=State.STARTING), "HOLD", "not ready")
+    outcome = Outcome("ErrImagePull: no such image", "pods")
+    ending = seen(replace(record, state=State.ROLLING_BACK, outcome=outcome), 0, before=seen(record, 0))
+    told = "rolling back: ErrImagePull: no such image; waits for the canary to drain"
+    assert list(changes(seen(record, 0), ending)) == [told]
 
 
 def test_a_hold_that_the_next_scrape_ends_is_no_news() -> None:

@@ -181,7 +181,10 @@ async def test_a_release_is_aborted_by_whoever_may(space: Access, tmp_path: Path
         assert f"namespace {space.namespace} knows no service till; it knows shop." in nobody.err
         file = here.folder / "shop.yaml"
         file.write_text(json.dumps(policy(space, "contour", space.cluster.prometheus)))
-        assert fatal(await here.type("doctor", str(file), here=False)) == []
+        looked = await here.type("doctor", str(file), here=False)
+        assert fatal(looked) == []
+        [unguarded] = [item for item in looked.last["items"] if "no Deployment serinus-guard" in item["found"]]
+        assert f"serinus guard -n {space.namespace}" in unguarded["mend"]
         space.apply(a_service("legacy", selector={"tier": "web"}))
         for words in ((str(file),), ("shop",)):
             assert fatal(await here.type("doctor", *words)) == ["shop: Service legacy"]

@@ -33,13 +33,13 @@ def test_it_says_which_version_serves_how_much(percents: float, arms: Arms, said
 
 
 def test_programs_read_the_same() -> None:
-    answer = described("shop", at(5), (STABLE, CANARY))
+    answer = described("shop", at(5), None, (STABLE, CANARY))
     assert answer["stable"] == {"version": "v1", "percent": 95, "settled": True}
     assert answer["canary"] == {"version": "v2", "percent": 5, "settled": True}
-    assert described("shop", at(0), (STABLE, None))["canary"] is None
+    assert described("shop", at(0), None, (STABLE, None))["canary"] is None
 
 
 def test_a_route_that_cannot_be_read_serves_nobody_knows_what() -> None:
     blind = Seen(None, trouble="the route cannot be read: no answer")
     assert serving(blind, (STABLE, None)) == ""
-    assert described("shop", blind, (STABLE, None))["stable"]["percent"] is None
+    assert described("shop", blind, None, (STABLE, None))["stable"]["percent"] is None

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from serinus.errors import Conflict, PlatformError, Refused, Unavailable
-from serinus.kube.errors import Doing, Missing, refusal
+from serinus.kube.errors import Doing, Missing, refusal, role
 
 PATCH = Doing("patch", "httpproxies.projectcontour.io", "shop", "front", conditional=True)
 CAUSES = {"details": {"causes": [{"field": "spec", "message": "must not be empty"}]}}
@@ -49,8 +49,23 @@ def test_a_missing_right_is_named() -> None:
         'httpproxies.projectcontour.io "front" is forbidden: User "system:serviceaccount:shop:serinus" '
         'cannot patch resource "httpproxies" in API group "projectcontour.io" in the namespace "shop"'
     )
-    found = str(refusal(PATCH, 403, a_status(said)))
-    assert found.startswith("the right to patch httpproxies.projectcontour.io front in namespace shop is missing: ")
+    found = refusal(PATCH, 403, a_status(said)).finding("route of shop", "start the router")
+    assert found.what.startswith(
+        "the right to patch httpproxies.projectcontour.io front in namespace shop is missing: "
+    )
+    rule = '{apiGroups: ["projectcontour.io"], resources: ["httpproxies"], verbs: ["patch"]}'
+    assert found.mend == f"add to our Role: {rule} (deployments/kubernetes has them all)"
+
+
+@pytest.mark.parametrize(
+    ("resource", "rule"),
+    [
+        ("pods/log", '{apiGroups: [""], resources: ["pods/log"], verbs: ["get"]}'),
+        ("deployments.apps/scale", '{apiGroups: ["apps"], resources: ["deployments/scale"], verbs: ["get"]}'),
+    ],
+)
+def test_a_part_of_a_resource_is_granted_by_its_name(resource: str, rule: str) -> None:
+    assert rule in role("get", resource)
 
 
 def test_another_ban_is_no_missing_right() -> None:

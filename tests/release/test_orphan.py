@@ -44,6 +44,14 @@ def test_the_table(state: State, mark: Mark | None, stable: Stable, conclusion: 
     assert conclude(replace(a_release().record, state=state), mark, stable)[0] is conclusion
 
 
+def test_whoever_asked_for_its_end_is_named_where_its_engine_did_not_live_to_hear_it() -> None:
+    record = replace(a_release().record, state=State.PHASE, inbox=(Ask("1", Verb.ABORT, "ann", "too slow"),))
+    assert conclude(record, OPEN, UNTOUCHED) == (
+        Conclusion.ROLL_BACK,
+        "ann had asked to abort it, and its engine was gone",
+    )
+
+
 @pytest.mark.parametrize("mark", [PROMOTING, REPLACED])
 @pytest.mark.parametrize("state", [State.PROMOTING, State.BAKING])
 def test_what_was_to_be_aborted_is_never_finished(state: State, mark: Mark) -> None:

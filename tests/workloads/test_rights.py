@@ -16,6 +16,7 @@ import pytest
 from serinus.errors import Refused
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, Kind, Kube
 from serinus.kube.connecting import connect
+from serinus.kube.errors import role
 from serinus.kube.rights import needed
 from serinus.release.record import Note
 from tests.cluster.access import Access
@@ -140,7 +141,7 @@ async def test_before_a_release_the_missing_one_is_named_and_nothing_is_touched(
             async with asyncio.timeout(10):
                 while f"the right to {right} is missing" not in str(told := await shop.workload.findings(None, 1)):
                     await asyncio.sleep(0.05)
-            assert any(right.rule in found.mend and found.fatal is right.fatal for found in told)
+            assert any(role(right.verb, right.resource) == found.mend and found.fatal is right.fatal for found in told)
         assert shop.get("deployment", "shop-canary") is None
 
 

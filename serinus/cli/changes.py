@@ -1,0 +1,47 @@
+"""Which changes from one moment of a release to the next are worth a line to whoever reads line by line?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from serinus.cli.glance import WAITING, Glance
+from serinus.release.record import State
+
+
+def changes(before: Glance | None, now: Glance) -> Iterator[str]:
+    """A sentence for each thing that a person who reads line by line wants to know; none where nothing happened."""
+    if before is None or before.release != now.release:
+        yield f"{now.service} {now.version}: release {now.release}" + (f", {now.run}" if now.run else "")
+        before = replace(
+            now, state=State.STARTING, phase=0, told_percent=0.0, paused=False, late=False, told_verdict=""
+        )
+    if now.told_verdict not in ("", "PASS") and (now.told_verdict, now.phase) != (before.told_verdict, before.phase):
+        yield f"{now.told_verdict}: {now.because}"
+    if now.told_verdict == "PASS" and before.told_verdict not in ("", "PASS"):
+        yield "PASS again"
+    told = now.told_percent if now.told_percent != before.told_percent else None
+    if told == 0:
+        yield _given(told)
+    if (before.state, before.phase) != (now.state, now.phase) and not now.ended:
+        yield now.step + (_begun(before, now) if now.state in WAITING else f", {now.soak_seconds:g} s")
+    if told:
+        yield _given(told)
+    if now.silent_seconds and not before.silent_seconds:
+        yield f"waits for {now.waits_for}"
+    if before.paused != now.paused:
+        yield "paused: weight and checks stay, the soak stands still" if now.paused else "resumed"
+    if now.late and not before.late:
+        yield "rollback late: the canary may still serve; the trying goes on"
+    if now.ended and not before.ended:
+        yield f"{now.state}: {now.why}" if now.why else str(now.state)
+
+
+def _begun(before: Glance, now: Glance) -> str:
+    """Why, unless a verdict has just said it; and what that takes."""
+    said = not now.why or now.why in (now.because, before.because)
+    return (": " if said else f": {now.why}; ") + f"waits for {now.waits_for}"
+
+
+def _given(percent: float) -> str:
+    return f"the route gives the canary {percent:g} %"
