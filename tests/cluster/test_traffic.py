@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from serinus.local.cluster import ingress
 from serinus.local.cluster.cluster import Cluster, read
 from serinus.local.cluster.relay import outside
 from tests.cluster.access import Access
@@ -115,6 +118,11 @@ def test_what_is_asked_is_counted_by_arm_and_by_pod(shop: Access) -> None:
     until(lambda: counted(arms) >= asked, "Envoy's figures are there")
     until(lambda: counted(pods) >= asked, "the pods' own figures are there")
     assert counted(f"count({arms})") == 2
+
+
+def test_a_latency_is_not_older_than_the_scrape_that_reads_it(cluster: Cluster, tmp_path: Path) -> None:
+    told = json.loads(ingress.write_bootstrap(tmp_path).read_text())
+    assert float(told["stats_flush_interval"].removesuffix("s")) < 1.0
 
 
 async def test_outside_its_namespace_a_cluster_answers_on_ports_that_lead_in(own_cluster: Cluster) -> None:
