@@ -25,6 +25,7 @@ from serinus.kube import (
 )
 from serinus.kube.budget import Budgets
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
+from serinus.kube.errors import Missing
 from serinus.kube.named import Named
 from serinus.kube.patch import Object
 from serinus.kube.pods import Pods, image_id
@@ -162,7 +163,10 @@ class KubernetesWorkload:
         return await self._stable_side(written, Template(written["spec"]["template"], wanted.config))
 
     async def _read_stable(self, reader: Reader) -> tuple[Object, Template]:
-        found = await reader.get(DEPLOYMENT, self._named.deployment)
+        try:
+            found = await reader.get(DEPLOYMENT, self._named.deployment)
+        except Missing as cause:
+            raise Missing(cause.what, "name yours in workload.kubernetes.deployment, or create it") from cause
         pod = found["spec"]["template"]
         mounted = config.references(pod["spec"])
         sums = await asyncio.gather(*(self._checksum(reader, one) for one in mounted))

@@ -52,6 +52,18 @@ async def a_canary(shop: Shop, release: str = "r-1", version: str = "v2", replic
     return template
 
 
+async def test_a_deployment_that_is_not_there_is_asked_for_by_its_key(shop: Shop) -> None:
+    shop.space.kubectl("delete", "deployment", "shop")
+    async with asyncio.timeout(SECONDS):  # its watch tells of it
+        while True:
+            try:
+                await shop.workload.stable()
+            except Refused as cause:
+                found = cause.finding("stable shop", "start it")
+                break
+    assert found.mend == "name yours in workload.kubernetes.deployment, or create it"
+
+
 async def test_each_service_leads_to_its_own_pods_alone(shop: Shop) -> None:
     stable = await settled(shop.workload.stable)
     await a_canary(shop, replicas=2)
