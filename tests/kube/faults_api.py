@@ -75,16 +75,16 @@ async def away_for_long(way: Way, shop: Shop) -> str:
         with sentences() as said:
             server.go(way)
 
-            async def paged() -> bool:
-                return bool(going.told.notices)
-
-            await until(paged, "a person is paged", 60)
             right = (
                 r"50 % of `shop` still goes to the canary and nothing can change that before the API server answers "
             )
+
+            async def paged_and_said() -> bool:
+                return bool(going.told.notices) and sum(right[:20] in one for one in said) >= 3
+
+            await until(paged_and_said, "a person is paged, and it goes on being said", 60)
             text = going.told.notices[0].text
             assert re.match(right + r"\(.*\); trying every second, \d+(st|nd|rd|th) time$", text), text
-            assert sum(right[:20] in one for one in said) >= 3
         assert going.told.notices[0].urgent
         assert going.task is not None
         assert not going.task.done(), "it is not said to be ended"
