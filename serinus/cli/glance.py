@@ -13,7 +13,7 @@ from typing import Any
 from serinus.ports import Route
 from serinus.release import held
 from serinus.release.evidence import Line
-from serinus.release.record import Record, State, Verb
+from serinus.release.record import Record, State
 
 WAITING = {
     State.STARTING: "the canary to get ready",
@@ -257,8 +257,8 @@ def _ending(record: Record, silent_seconds: float) -> str:
     if silent_seconds:
         guard = record.plan.target.typed("guard")
         return f"a guard: no beat for {silent_seconds:.0f} s, its engine is gone (`{guard}`, where none runs)"
-    asked = next((ask for ask in record.inbox if ask.verb is Verb.ABORT), None)
-    return f"its engine to end it: {asked.who} asked for an abort" if asked else ""
+    who = record.aborted_by
+    return f"its engine to end it: {who} asked for an abort" if who else ""
 
 
 def _waits_for(record: Record, check: dict[str, Any] | None) -> str:

@@ -34,7 +34,7 @@ class Line:
 
     Args:
         n: 1-based, without gaps
-        at: wall time, ISO 8601 in UTC: for people: nothing is decided by it
+        at: wall time, ISO 8601 in UTC: for people; nothing is decided by it
         seconds: since the release began, on its owner's monotonic clock
         kind: `plan`, `state`, `check`, `weight`, `close`, `canary`, `stable`, `ask`, `gap`, `end`, ...
         data: what it says, plain JSON

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from serinus.release.mark import Mark, Mode
-from serinus.release.record import Record, State, Verb
+from serinus.release.record import Record, State
 
 
 class Conclusion(StrEnum):
@@ -69,8 +69,8 @@ def _once_promoting(record: Record, mark: Mark | None, stable: Stable) -> tuple[
 
 def _aborted(record: Record) -> str:
     """Who had asked for its end; empty where nobody had."""
-    abort = next((ask for ask in record.inbox if ask.verb is Verb.ABORT), None)
-    return f"{abort.who} had asked to abort it, and its engine was gone" if abort else ""
+    who = record.aborted_by
+    return f"{who} had asked to abort it, and its engine was gone" if who else ""
 
 
 def _where(record: Record) -> str:

@@ -197,6 +197,11 @@ class Record:
         """The phase that is held now; the bake once stable has been changed."""
         return self.plan.bake if self.state in (State.PROMOTING, State.BAKING) else self.plan.phases[self.phase]
 
+    @property
+    def aborted_by(self) -> str:
+        """Who asked for its end and was not heard yet; empty where nobody did."""
+        return next((ask.who for ask in self.inbox if ask.verb is Verb.ABORT), "")
+
     def say(self, at: str, seconds: float, kind: str, /, **data: Any) -> Record:
         """The record with one more line of evidence."""
         line = following(self.head, at, seconds, kind, data)

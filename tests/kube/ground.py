@@ -338,27 +338,31 @@ Scenario = Callable[[Shop], Awaitable[str]]
 
 
 async def play(
-    cluster: Any, folder: Path, scenarios: Mapping[str, tuple[str, Scenario]], at_once: int, seconds: float = 480.0
+    cluster: Any,
+    folder: Path,
+    scenarios: Mapping[str, tuple[str, Scenario]],
+    at_once: int,
+    seconds: Callable[[str], float],
 ) -> dict[str, Any]:
     """What came of each, a namespace each; one that fails keeps none from its end.
 
     Args:
-        seconds: that each may take
+        seconds: that one of this name may take
     """
     free, opening = asyncio.Semaphore(at_once), asyncio.Lock()
 
-    async def one(number: int, form: str, scenario: Scenario) -> str | BaseException:
+    async def one(number: int, name: str, form: str, scenario: Scenario) -> str | BaseException:
         async with free:
             space = Access.of(cluster, f"fault-{secrets.token_hex(3)}-{number}")
             began = time.monotonic()
             await asyncio.to_thread(space.create)
             try:
-                async with asyncio.timeout(seconds), a_shop(space, folder / str(number), form, opening) as shop:
+                async with asyncio.timeout(seconds(name)), a_shop(space, folder / str(number), form, opening) as shop:
                     return f"{await scenario(shop)} [{time.monotonic() - began:.0f} s]"
             except Exception as wrong:
                 return wrong
             finally:
                 await asyncio.to_thread(space.delete)
 
-    came = await asyncio.gather(*(one(n, form, scenario) for n, (form, scenario) in enumerate(scenarios.values())))
+    came = await asyncio.gather(*(one(n, name, *scenario) for n, (name, scenario) in enumerate(scenarios.items())))
     return dict(zip(scenarios, came, strict=True))

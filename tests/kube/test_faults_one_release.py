@@ -14,8 +14,13 @@ from tests.kube.ground import play
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 AT_ONCE = 4
+SECONDS, STORM_SECONDS = 150.0, 480.0
 # The longest begin first.
 SCENARIOS = faults_api.STORMS | faults_engine.SCENARIOS | faults_api.SCENARIOS | faults_route.SCENARIOS
+
+
+def seconds_of(name: str) -> float:
+    return STORM_SECONDS if name in faults_api.STORMS else SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def came(
     asking = [item for item in request.session.items if isinstance(item, pytest.Function)]
     names = [str(item.callspec.params["name"]) for item in asking if item.function is test_a_fault]
     chosen = {name: SCENARIOS[name] for name in names}
-    return asyncio.run(play(cluster, tmp_path_factory.mktemp("faults"), chosen, AT_ONCE))
+    return asyncio.run(play(cluster, tmp_path_factory.mktemp("faults"), chosen, AT_ONCE, seconds_of))
 
 
 @pytest.mark.parametrize("name", SCENARIOS, ids=[name.replace(" ", "-") for name in SCENARIOS])

@@ -81,6 +81,8 @@ async def test_a_release_by_the_number_of_pods(
     else:
         # A counter that first appears with its failures has no rate before its second scrape: it may be rolled back by then.
         assert answers["the canary's success"] <= 1
+        counted = record.gate.totals.canary
+        assert 1 - counted.errors / counted.requests < 0.95
         assert 0 < asked.failed < 60, asked.seen
         assert asked.failed == asked.seen["500 v2-errors"], "no request is lost with the pods that go"
 
