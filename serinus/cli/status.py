@@ -75,11 +75,11 @@ async def _now(ports: Ports, target: Target, seen: Seen) -> Glance | None:
 
     if not isinstance(seen.record, Record):
         return None
-    last = seen.record.lines[-1] if seen.record.lines else None
-    if last is None and not seen.record.ended:
-        with suppress(PlatformError):
+    silent, last = 0.0, seen.record.lines[-1] if seen.record.lines else None
+    with suppress(PlatformError, ValueError):  # a line that is broken is for `serinus evidence verify` to tell
+        if last is None and not seen.record.ended:
             last = next(map(parse, reversed(await ports.ledger.lines(seen.record.release))), None)
-    silent = unwritten(seen.record, last, ports.clock.wall()) if last else 0.0
+        silent = unwritten(seen.record, last, ports.clock.wall()) if last else 0.0
     return glance(seen.record, seen.route, seen.taken_up, None, silent, pace(target).dead_seconds)
 
 

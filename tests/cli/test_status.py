@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from serinus.cli.follow import Seen
-from serinus.cli.status import Arms, described, serving
+from serinus.cli.status import Arms, _now, described, serving
 from serinus.ports import Route, Side
 from serinus.release.weight import Weight
+from tests.fakes import a_world
+from tests.moves.driver import ports
+from tests.release.builders import a_release
 
 STABLE = Side("{}", "v1", 2, (), True, "1")
 CANARY = Side("{}", "v2", 1, (), True, "1", release="r1")
@@ -43,3 +46,17 @@ def test_a_route_that_cannot_be_read_serves_nobody_knows_what() -> None:
     blind = Seen(None, trouble="the route cannot be read: no answer")
     assert serving(blind, (STABLE, None)) == ""
     assert described("shop", blind, None, (STABLE, None))["stable"]["percent"] is None
+
+
+@pytest.mark.parametrize("broken", ['{"n": 1', ""])
+async def test_a_line_of_evidence_that_is_broken_hinders_nobody_from_seeing_what_serves(broken: str) -> None:
+    there = ports(a_world())
+
+    async def lines(release: str) -> tuple[str, ...]:
+        return (broken,)
+
+    there.ledger.lines = lines  # type: ignore[method-assign]
+    record = replace(a_release().at(10).record, lines=())
+    now = await _now(there, record.plan.target, replace(at(10), record=record))
+    assert now is not None
+    assert now.silent_seconds == 0
