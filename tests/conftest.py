@@ -13,16 +13,19 @@ from hypothesis import settings
 from serinus.settings import Folders
 from tests.cluster import fixtures
 from tests.cluster.fixtures import cluster, own_cluster, space
+from tests.flows.servers import bare, prefect_server
 
-__all__ = ["cluster", "own_cluster", "space"]
+__all__ = ["bare", "cluster", "own_cluster", "prefect_server", "space"]
 
 # The same examples every time, on machines of any speed: a test that fails here fails everywhere.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-SERVERS = ("standing", "platform", "prefect_server")
+SERVERS = ("standing", "platform", "prefect_server", "bare")
 """Fixtures that start servers once for several files."""
+LONG = ("tests/kube/test_faults_one_release.py", *SERVERS, "tests/kube/test_job.py", "tests/kube/test_parts_fail.py")
+"""Groups of tests that take minutes, the longest first: whatever begins last ends last."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,6 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and item.get_closest_marker("real"):
             shared = next((name for name in SERVERS if name in item.fixturenames), item.location[0])
             item.add_marker(pytest.mark.xdist_group(shared))
+    items.sort(key=_when)
+
+
+def _when(item: pytest.Item) -> int:
+    """Where its group comes; the order of the files is kept otherwise."""
+    marked = item.get_closest_marker("xdist_group")
+    return LONG.index(marked.args[0]) if marked and marked.args[0] in LONG else len(LONG)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

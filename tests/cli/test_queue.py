@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,6 @@ from prefect.client.schemas.objects import State as PrefectState
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Running, Scheduled
 
-from flows.deploy import deploy
 from flows.start import create
 from serinus.cli.queue import Coming, coming, give_up, lacking, state_of
 from serinus.ledgers.file import FileLedger
@@ -38,28 +37,22 @@ ENDED = replace(
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    here = PrefectServer(tmp_path_factory.mktemp("prefect"))
-    here.start()
-    try:
-        here.wait()
-        asyncio.run(deploy(here.api))
-        yield here
-    finally:
-        here.end()
+@pytest.fixture
+def server(prefect_server: PrefectServer) -> PrefectServer:
+    return prefect_server
 
 
 @pytest.fixture(autouse=True)
 async def _emptied(server: PrefectServer, folders: Folders) -> AsyncIterator[None]:
-    """No run is left; the service's last release was rolled back."""
+    """There is no run; the service's last release was rolled back."""
     initial(folders, "shop")
     await FileLedger(folders, "shop").write(ENDED, None)
     with temporary_settings({PREFECT_API_URL: server.api}):
-        yield
         async with get_client() as client:
-            for run in await client.read_flow_runs():
-                await client.delete_flow_run(run.id)
+            while runs := await client.read_flow_runs():
+                for run in runs:
+                    await client.delete_flow_run(run.id)
+        yield
 
 
 async def queued(service: str = "shop", here: bool = False, if_busy: str = "refuse") -> FlowRun:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect import Flow
+from prefect import Flow, get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
@@ -75,6 +75,9 @@ async def test_a_server_without_the_deployments_says_how_to_get_them(bare: Prefe
         with pytest.raises(Refused, match="if_busy"):
             await create("shop", "v2", key="k", if_busy="perhaps", here=True)
         assert (await create("shop", "v2", key="k", here=True)).ours
+        async with get_client() as client:
+            for deployed in await client.read_deployments():
+                await client.delete_deployment(deployed.id)
 
 
 @pytest.mark.real

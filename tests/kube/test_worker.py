@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from flows.deploy import deploy
 from serinus.local.cluster.cluster import Cluster
 from serinus.release.record import State
 from tests.cluster.access import Access
 from tests.faults.ground import until
+from tests.flows.serving import PrefectServer
 from tests.kube.ground import BEFORE, HEALTHY, Shop
 from tests.kube.workers import (
     Site,
-    a_server,
     a_worker,
     engines,
     environment_of_pods,
@@ -46,14 +45,12 @@ GONE_SECONDS = 45.0
 
 
 @pytest.fixture(scope="module")
-def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(cluster: Cluster, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The deployments of `prefect.yaml` and a worker started as `deployments/worker/README.md` says, with no state of its own."""
     folder = tmp_path_factory.mktemp("worker")
     start = str(shutil.copy(MANIFESTS.parent / "worker" / "start", folder / "start"))
-    with a_server(folder) as server:
-        asyncio.run(deploy(server.api))
-        with a_worker(server, folder, start) as running:
-            yield running
+    with a_worker(prefect_server, folder, start) as running:
+        yield running
 
 
 async def image(shop: Shop, deployment: str) -> str:

@@ -46,13 +46,44 @@ async def test_up_serves_measures_and_records_and_down_leaves_nothing(folders: F
         assert (await asked(platform.prefect_api + "/admin/version")).json() == metadata.version("prefect")
         assert (await asked(platform.prefect_ui)).status_code == 200
         assert set(platform.children) == {"envoy", "prometheus", "prefect"}
-        children = one.children
-        assert len(children) == 3 + 3
+        assert len(one.children) == 3 + 3
         await refused(folders, "already runs")
+        await another_stands_beside(one, Folders.at(folders.state.parent / "other"))
+        await what_dies_is_started_again_at_its_address(one)
+        children = one.children
         assert await one.end() == 0
         assert not any(child.alive for child in children)
         assert read_platform(folders) is None
         assert not platform_file(folders).exists()
+
+
+async def another_stands_beside(one: Running, other: Folders) -> None:
+    """And its end is not the first one's."""
+    async with running(other, "--service", "shop:v2:1") as two:
+        assert (await asked(one.platform.traffic["shop"])).headers["x-version"] == "v1"
+        assert (await asked(two.platform.traffic["shop"])).headers["x-version"] == "v2"
+        await two.end()
+        assert (await asked(one.platform.traffic["shop"])).headers["x-version"] == "v1"
+
+
+async def what_dies_is_started_again_at_its_address(one: Running) -> None:
+    platform = one.platform
+    for name in ("prometheus", "prefect"):
+        os.kill(platform.children[name], signal.SIGKILL)
+    await until(lambda: one.platform.children.get("prefect") not in (None, platform.children["prefect"]), "both again")
+
+    async def answer() -> None:
+        await asked(platform.prometheus + "/-/ready")
+        await asked(platform.prefect_api + "/health")
+
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await answer()
+                break
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+    assert "prometheus was killed by signal 9; it is started again" in one.said
 
 
 async def refused(folders: Folders, why: str, *options: str) -> None:
@@ -93,39 +124,6 @@ async def test_leftovers_of_a_killed_supervisor_are_ended(folders: Folders) -> N
     assert await asyncio.wait_for(left.wait(), 20) == -signal.SIGKILL
     await second.end()
     assert "ending 1 processes" in second.said
-
-
-async def test_two_stand_side_by_side(folders: Folders) -> None:
-    other = Folders.at(folders.state.parent / "other")
-    async with running(folders, "--service", "shop:v1:1") as one, running(other, "--service", "shop:v2:1") as two:
-        here, there = one.platform, two.platform
-        assert (await asked(here.traffic["shop"])).headers["x-version"] == "v1"
-        assert (await asked(there.traffic["shop"])).headers["x-version"] == "v2"
-        await two.end()
-        assert (await asked(here.traffic["shop"])).headers["x-version"] == "v1"
-
-
-async def test_what_dies_is_started_again_at_its_address(folders: Folders) -> None:
-    async with running(folders, "--service", "shop:v1:1") as one:
-        platform = one.platform
-        for name in ("prometheus", "prefect"):
-            os.kill(platform.children[name], signal.SIGKILL)
-        await until(
-            lambda: one.platform.children.get("prefect") not in (None, platform.children["prefect"]), "both again"
-        )
-
-        async def answer() -> None:
-            await asked(platform.prometheus + "/-/ready")
-            await asked(platform.prefect_api + "/health")
-
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    await answer()
-                    break
-                except httpx.TransportError:
-                    await asyncio.sleep(0.1)
-        assert "prometheus was killed by signal 9; it is started again" in one.said
 
 
 async def test_a_demanded_port_that_is_taken_is_said_before_anything_starts(folders: Folders) -> None:
