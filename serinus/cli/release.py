@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
     from flows.start import Created
+    from serinus.cli.server import Server
     from serinus.release.plan import Target
     from serinus.release.record import Record
     from serinus.settings import Folders
@@ -56,31 +57,51 @@ async def release(
     import secrets
 
     from serinus.cli.interrupt import held_back
-    from serinus.cli.server import choose, connected
+    from serinus.cli.server import connected
     from serinus.settings import Folders
 
     out, folders = Terminal(as_json), Folders.resolve()
     sent, target = _sound(service, version, policy)
     out.say(f"asking the Prefect server to begin {service} {version}; Ctrl-C takes it back", "dim")
-    making: asyncio.Future[Created] | None = None
-    try:
-        with held_back(), connected(await asyncio.to_thread(choose, api, folders)):
+    with held_back():
+        server = await _chosen(api, folders)
+        with connected(server):
             from flows.start import create
 
             wish = "wait" if wait else "refuse"
-            making = asyncio.ensure_future(
-                create(service, version, sent, key=key or secrets.token_hex(8), if_busy=wish, here=not submit)
-            )
-            run = await asyncio.shield(making)
-            if submit:
-                return await _submitted(out, folders, target, run)
-            ended = await _followed(out, folders, service, target, run)
-            out.emit(ended)
-            await _history(out, BY_OUTCOME[ended["outcome"]])
-    except (asyncio.CancelledError, KeyboardInterrupt) as cause:  # Ctrl-C before `_followed` takes it for itself
-        if isinstance(cause, KeyboardInterrupt) and making is not None:
-            raise
-        raise NotBegun(await _withdrawn(target.typed("watch", service), making)) from None
+            making = create(service, version, sent, key=key or secrets.token_hex(8), if_busy=wish, here=not submit)
+            return await _released(out, folders, service, target, asyncio.ensure_future(making), submit)
+
+
+async def _chosen(api: str, folders: Folders) -> Server:
+    """The server to ask, and Prefect imported, which takes as long: whoever ends it meanwhile has begun nothing."""
+    import asyncio
+
+    from serinus.cli.server import choose
+
+    try:
+        server = await asyncio.to_thread(choose, api, folders)
+        import flows.start  # noqa: F401
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise NotBegun from None
+    return server
+
+
+async def _released(
+    out: Terminal, folders: Folders, service: str, target: Target, making: asyncio.Future[Created], submit: bool
+) -> Code:
+    """From the run that is being made to its end, or back from where Ctrl-C comes before `_followed` takes it for itself."""
+    import asyncio
+
+    try:
+        run = await asyncio.shield(making)
+        if submit:
+            return await _submitted(out, folders, target, run)
+        ended = await _followed(out, folders, service, target, run)
+        out.emit(ended)
+        await _history(out, BY_OUTCOME[ended["outcome"]])
+    except asyncio.CancelledError:
+        raise NotBegun(await _withdrawn(making, target.typed("watch", service))) from None
     return BY_OUTCOME[ended["outcome"]]
 
 
@@ -105,7 +126,7 @@ async def _submitted(out: Terminal, folders: Folders, target: Target, run: Creat
     return Code.GOING
 
 
-async def _withdrawn(watch: str, making: asyncio.Future[Created] | None) -> str:
+async def _withdrawn(making: asyncio.Future[Created], watch: str) -> str:
     """Nothing was recorded: a run that may have been made is not to be begun by anybody. Returns what a person is told.
 
     Args:
@@ -113,11 +134,8 @@ async def _withdrawn(watch: str, making: asyncio.Future[Created] | None) -> str:
     """
     import asyncio
 
-    from serinus.errors import SerinusError
-
-    if making is None:
-        return ""
     from serinus.cli.queue import ANSWER_SECONDS, give_up
+    from serinus.errors import SerinusError
 
     try:
         made = await asyncio.wait_for(making, ANSWER_SECONDS)
