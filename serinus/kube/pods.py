@@ -5,7 +5,9 @@ What is trouble at once, and what only when it lasts, is `trouble`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +22,8 @@ LASTS_SECONDS = {"NotReady": 15.0}
 """How long something must last to be trouble; anything else, such as waiting for a node that is being added, `LONG_SECONDS`."""
 LONG_SECONDS = 120.0
 LOG_LINES = 20
+LOGS, LOG_SECONDS = 3, 2.0
+"""As many are read as people are told of, all at once, and not waited for any longer: a dead node's kubelet answers none."""
 
 
 @dataclass(slots=True)
@@ -29,7 +33,7 @@ class _Seen:
     Args:
         well_restarts: how often it had restarted when it was first seen ready
         waits, since: what it waits for, and since when on our clock
-        logs: by container and restarts, read once each
+        logs: by container and restarts, asked for once each; empty where none came
     """
 
     well_restarts: int | None = None
@@ -76,14 +80,20 @@ class Pods:
         """
         uids = {pod["metadata"]["uid"] for pod in found}
         self._seen = {uid: seen for uid, seen in self._seen.items() if uid in uids}
-        return tuple([await self._told(pod, analysed) for pod in found])
+        looked = [self._looked(pod, analysed) for pod in found]
+        troubled = [(pod, why, seen) for pod, why, seen in looked if why][:LOGS]
+        await asyncio.gather(*(self._read_log(*one) for one in troubled))
+        return tuple(self._told(*one) for one in looked)
 
-    async def _told(self, pod: Object, analysed: Mapping[str, Any]) -> Pod:
+    def _looked(self, pod: Object, analysed: Mapping[str, Any]) -> tuple[Object, trouble.Trouble | None, _Seen]:
         seen = self._seen.setdefault(pod["metadata"]["uid"], _Seen())
         if seen.well_restarts is None and trouble.ready(pod):
             seen.well_restarts = trouble.restarts(pod)
         why = trouble.of(pod, seen.well_restarts) or self._lasting(pod, seen) or self._other_image(pod, analysed)
-        log = await self._log(pod, why, seen) if why and why.container else ""
+        return pod, why, seen
+
+    def _told(self, pod: Object, why: trouble.Trouble | None, seen: _Seen) -> Pod:
+        log = seen.logs.get(_life(pod, why), "") if why else ""
         version = template.version(pod["spec"], self._container)
         return Pod(pod["metadata"]["name"], version, trouble.ready(pod), why.reason if why else "", log)
 
@@ -106,16 +116,20 @@ class Pods:
             return None
         return trouble.Trouble(f"OtherImage: {mine['image']} is {runs}, what was analysed is {', '.join(ids)}")
 
-    async def _log(self, pod: Object, why: trouble.Trouble, seen: _Seen) -> str:
-        """The container's last lines; empty where they cannot be had: they only explain."""
-        key = (why.container, trouble.restarts(pod))
-        if key not in seen.logs:
-            try:
+    async def _read_log(self, pod: Object, why: trouble.Trouble, seen: _Seen) -> None:
+        """The container's last lines; that they cannot be had is remembered too: they only explain, and every look would wait."""
+        life, text = _life(pod, why), ""
+        if not why.container or life in seen.logs:
+            return
+        with suppress(PlatformError, TimeoutError):
+            async with asyncio.timeout(LOG_SECONDS):
                 name = pod["metadata"]["name"]
-                seen.logs[key] = await self._kube.log(name, why.container, LOG_LINES, previous=why.previous)
-            except PlatformError:
-                return ""
-        return seen.logs[key]
+                text = await self._kube.log(name, why.container, LOG_LINES, previous=why.previous)
+        seen.logs[life] = text
+
+
+def _life(pod: Object, why: trouble.Trouble) -> tuple[str, int]:
+    return why.container, trouble.restarts(pod)
 
 
 def image_id(pod: Object, container: str) -> str:

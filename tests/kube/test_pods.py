@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from serinus.errors import Unavailable
-from serinus.kube.pods import LASTS_SECONDS, LONG_SECONDS, Pods, image_id
+from serinus.kube import pods
+from serinus.kube.pods import LASTS_SECONDS, LOGS, LONG_SECONDS, Pods, image_id
 from serinus.ports import Pod
 from tests.kube.objects import a_pod
 
@@ -23,6 +25,8 @@ class Node:
         self.pods: list[dict[str, Any]] = []
         self.logs = 0
         self.answers = True
+        self.dead = False
+        self.waiting: list[str] = []
 
     async def select(self, kind: object, selector: str) -> list[dict[str, Any]]:
         return self.pods
@@ -35,6 +39,9 @@ class Node:
 
     async def log(self, pod: str, container: str, lines: int, *, previous: bool = False) -> str:
         self.logs += 1
+        if self.dead:
+            self.waiting.append(pod)
+            await asyncio.Event().wait()
         if not self.answers:
             raise Unavailable("no answer")
         return f"{container} {previous}"
@@ -89,6 +96,38 @@ async def test_a_log_is_read_once_a_life_and_its_absence_changes_nothing(look: L
     look.node.answers = False
     pod = (await look.at(0, a_pod(ready=False, **{**LOOP, "restartCount": 4})))[0]
     assert (pod.trouble, pod.log) == ("CrashLoopBackOff: Error, exit code 1", "")
+    look.node.answers = True
+    assert (await look.at(0, a_pod(ready=False, **{**LOOP, "restartCount": 4})))[0].log == ""
+    assert look.node.logs == 3
+    assert (await look.at(0, a_pod(ready=False, **{**LOOP, "restartCount": 5})))[0].log == "shop True"
+
+
+def six_pods() -> list[dict[str, Any]]:
+    looping = [a_pod(ready=False, **LOOP) for _ in range(6)]
+    for number, pod in enumerate(looping):
+        pod["metadata"] |= {"name": f"shop-{number}", "uid": f"p-{number}"}
+    return looping
+
+
+async def test_the_logs_of_those_who_are_named_are_read_and_no_others(look: Looking) -> None:
+    assert [pod.log for pod in await look.at(0, *six_pods())] == ["shop True"] * LOGS + [""] * (6 - LOGS)
+    await look.at(1, *six_pods())
+    assert look.node.logs == LOGS
+
+
+async def test_a_node_that_does_not_answer_is_waited_for_once_and_shortly(
+    look: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as they are waited for no engine beats: the guard takes a living one over."""
+    monkeypatch.setattr(pods, "LOG_SECONDS", 0.2)
+    look.node.dead = True
+    first = asyncio.ensure_future(look.at(0, *six_pods()))
+    while len(look.node.waiting) < LOGS:
+        assert not first.done(), "one after the other"
+        await asyncio.sleep(0)
+    assert {(pod.trouble, pod.log) for pod in await first} == {("CrashLoopBackOff: Error, exit code 1", "")}
+    await look.at(1, *six_pods())
+    assert look.node.logs == LOGS
 
 
 async def test_a_death_in_service_is_known_by_who_saw_the_pod_well(look: Looking) -> None:
