@@ -98,12 +98,12 @@ def _on_kubernetes(
 
 
 def figures(service: str, url: str, target: Target, plan: Plan | None) -> PrometheusMetrics | AbsentMetrics:
-    """The figures; who has no plan returns traffic, and does that without."""
+    """The figures; who has no plan returns traffic, and does that without, whatever keeps them from being asked from here."""
     if not url:
         return AbsentMetrics("no local platform runs")
     try:
         return _metrics(service, url, target, plan)
-    except PolicyError as cause:
+    except (PolicyError, PlatformError) as cause:
         if plan:
             raise
         return AbsentMetrics(str(cause))

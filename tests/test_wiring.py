@@ -83,6 +83,23 @@ async def test_a_deployment_s_release_is_kept_beside_it_and_asks_no_local_platfo
     assert (run.timing, run.pages()) == (KUBERNETES, {"Prometheus": "http://127.0.0.1:1"})
 
 
+UNUSABLE = [("ca", "/nowhere/ca.pem", "CA file /nowhere/ca.pem"), ("token", "one\ntwo", "the token cannot be sent")]
+
+
+@pytest.mark.parametrize(("key", "value", "why"), UNUSABLE)
+async def test_who_returns_traffic_needs_no_prometheus_that_can_be_reached_from_here(
+    key: str, value: str, why: str, folders: Folders, a_kubeconfig: None
+) -> None:
+    plan = plan_of("api-gateway", "v2", {**ELSEWHERE, "router": "contour"})
+    target = replace(plan.target, telemetry_options={**plan.target.telemetry_options, key: value})
+    async with open_ports("api-gateway", folders, target=target) as ports:
+        with pytest.raises(Unavailable, match=why):
+            await ports.metrics.read()
+    with pytest.raises(Refused, match=why):
+        async with open_ports("api-gateway", folders, replace(plan, target=target)):
+            pass
+
+
 async def test_a_context_that_is_not_there_is_named(folders: Folders, a_kubeconfig: None) -> None:
     there = {"kubernetes": {"namespace": "market", "context": "prod"}}
     plan = plan_of("api-gateway", "v2", {**ELSEWHERE, "workload": there, "router": "contour"})
