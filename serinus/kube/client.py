@@ -15,6 +15,7 @@ from kubernetes.aio.client import ApiClient
 
 from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.kube.errors import Doing, Missing, Nowhere, refusal
+from serinus.kube.kubeconfig import Kubeconfig
 from serinus.kube.names import SERINUS
 from serinus.kube.patch import Object, Operation
 from serinus.kube.wire import CALL_SECONDS, JSON_PATCH, Call, Wire
@@ -86,11 +87,11 @@ class Kube:
         api: of `kubernetes.aio`
         namespace: of every object
         seconds: time-out of a call
-        credentials: loads the token anew once it was not accepted
+        credentials: renews the token once it was not accepted
     """
 
     def __init__(
-        self, api: ApiClient, namespace: str, seconds: float = CALL_SECONDS, credentials: Any | None = None
+        self, api: ApiClient, namespace: str, seconds: float = CALL_SECONDS, credentials: Kubeconfig | None = None
     ) -> None:
         self.namespace = namespace
         self._wire = Wire(api, seconds, credentials)

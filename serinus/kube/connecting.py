@@ -11,11 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import KUBE_CONFIG_DEFAULT_LOCATION, load_incluster_config, load_kube_config
+from kubernetes.aio.config import KUBE_CONFIG_DEFAULT_LOCATION, load_incluster_config
 from kubernetes.aio.config.kube_config import KubeConfigMerger
 
 from serinus.errors import Refused
 from serinus.kube.client import Kube
+from serinus.kube.kubeconfig import Kubeconfig
 from serinus.kube.names import SERINUS
 from serinus.kube.wire import CALL_SECONDS, CREDENTIAL_SECONDS, as_go
 
@@ -44,15 +45,10 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
             load_incluster_config(client_configuration=configuration)
             here = _pod_namespace()
         else:
+            credentials = Kubeconfig(which, context)
             async with asyncio.timeout(CREDENTIAL_SECONDS):
-                credentials = await load_kube_config(
-                    config_file=which,
-                    context=context or None,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
-            here = credentials.current_context["context"].get("namespace") or ""
-    except Exception as cause:  # for most of what can be wrong with such a file its loader has no error of its own
+                here = await credentials.load(configuration)
+    except Exception as cause:  # see `Kubeconfig`
         if absent := "" if in_pod else _absent(which, context):
             raise Refused(absent) from cause
         where = "the service account of this pod" if in_pod else which

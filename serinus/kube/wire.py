@@ -18,10 +18,10 @@ from typing import Any
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
-from kubernetes.aio.config import ConfigException
 
 from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.kube.errors import LATER, Denied, Doing, refusal
+from serinus.kube.kubeconfig import Kubeconfig
 from serinus.kube.patch import Object, Operation
 
 CALL_SECONDS = 3.0
@@ -83,10 +83,10 @@ class Wire:
     Args:
         api: of `kubernetes.aio`
         seconds: time-out of a call
-        credentials: loads the token anew once it was not accepted
+        credentials: renews the token once it was not accepted
     """
 
-    def __init__(self, api: ApiClient, seconds: float, credentials: Any | None) -> None:
+    def __init__(self, api: ApiClient, seconds: float, credentials: Kubeconfig | None) -> None:
         self._api = api
         self._seconds = seconds
         self._credentials = credentials
@@ -212,8 +212,8 @@ class Wire:
         assert self._credentials is not None
         try:
             async with asyncio.timeout(CREDENTIAL_SECONDS):
-                await self._credentials.load_and_set(self._api.configuration)
-        except (TimeoutError, ConfigException, OSError) as cause:
+                await self._credentials.renew(self._api.configuration)
+        except Exception as cause:  # see `Kubeconfig`; whoever writes the file may not have done yet
             raise Unavailable(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import aiohttp
 import certifi
 import pytest
 from kubernetes.aio.config import incluster_config, kube_config
@@ -130,6 +134,73 @@ async def test_an_expired_token_is_asked_for_anew_once(tmp_path: Path) -> None:
     assert count.read_text().strip() == "2"
 
 
+def accepting(token: str) -> Answer:
+    """A server that lets in who shows this one."""
+    return lambda request: (200, b"{}") if f"Bearer {token}\r\n" in request else (401, b"{}")
+
+
+def rewritten(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    said = json.loads(file.read_text())
+    change(said)
+    file.write_text(json.dumps(said))
+
+
+async def test_a_token_that_was_renewed_in_the_kubeconfig_is_used(tmp_path: Path) -> None:
+    """`kubectl create token` gives one for an hour; a release may last longer."""
+    async with a_server(accepting("second"), tmp_path, {"token": "first"}) as kube:
+        with pytest.raises(Unavailable, match="token is wrong or has expired"):
+            await kube.get(CONFIG_MAP, "x")
+        rewritten(tmp_path / "kubeconfig", lambda said: said["users"][0].update(user={"token": "second"}))
+        assert await kube.get(CONFIG_MAP, "x") == {}
+
+
+async def test_whatever_is_current_by_then_a_token_is_renewed_for_the_cluster_that_was_meant(tmp_path: Path) -> None:
+    def moved_on(said: dict[str, Any]) -> None:
+        said["contexts"].append({"name": "else", "context": {"cluster": "d", "user": "v"}})
+        said["clusters"].append({"name": "d", "cluster": {"server": "http://127.0.0.1:9"}})
+        said["users"] = [{"name": "v", "user": {"token": "other"}}, {"name": "u", "user": {"token": "second"}}]
+        said["current-context"] = "else"
+
+    async with a_server(accepting("second"), tmp_path, {"token": "first"}) as kube:
+        rewritten(tmp_path / "kubeconfig", moved_on)
+        assert await kube.get(CONFIG_MAP, "x") == {}
+
+
+async def test_a_context_that_leads_elsewhere_by_now_gives_no_token(tmp_path: Path) -> None:
+    def elsewhere(said: dict[str, Any]) -> None:
+        said["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:9"
+        said["users"][0]["user"]["token"] = "second"
+
+    async with a_server(accepting("second"), tmp_path, {"token": "first"}) as kube:
+        rewritten(tmp_path / "kubeconfig", elsewhere)
+        with pytest.raises(
+            Unavailable, match="gives no new token: its context here leads to http://127.0.0.1:9 by now"
+        ):
+            await kube.get(CONFIG_MAP, "x")
+
+
+async def test_a_kubeconfig_that_is_being_written_gives_its_token_later(tmp_path: Path) -> None:
+    async with a_server(accepting("second"), tmp_path, {"token": "first"}) as kube:
+        file = tmp_path / "kubeconfig"
+        whole = file.read_text()
+        for torn in ("", whole[:40], "{}"):
+            file.write_text(torn)
+            with pytest.raises(Unavailable, match="gives no new token"):
+                await kube.get(CONFIG_MAP, "x")
+        file.write_text(whole.replace("first", "second"))
+        assert await kube.get(CONFIG_MAP, "x") == {}
+
+
+async def test_a_file_with_a_token_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    async with a_server(accepting("second"), tmp_path, {"tokenFile": str(file)}) as kube:
+        with pytest.raises(Unavailable, match="token is wrong or has expired"):
+            await kube.get(CONFIG_MAP, "x")
+        file.write_text("second\n")
+        assert await kube.get(CONFIG_MAP, "x") == {}
+
+
 async def test_a_kubeconfig_that_gives_no_token_in_time_may_give_one_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,19 +293,46 @@ async def test_a_namespace_of_one_s_own_goes_before_the_context_s(tmp_path: Path
         await kube.aclose()
 
 
-async def test_in_a_pod_the_pod_s_own_account_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_a_pod(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the kubelet gives a pod its account; nobody answers at the address of the API server."""
     for name, text in {
         "token": "of-the-pod",
         "namespace": "shop\n",
         "ca.crt": Path(certifi.where()).read_text(),
     }.items():
-        (tmp_path / name).write_text(text)
-    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
-    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
-    monkeypatch.setattr(connecting, "_POD", tmp_path / "namespace")
+        (folder / name).write_text(text)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(folder / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(folder / "ca.crt"))
+    monkeypatch.setattr(connecting, "_POD", folder / "namespace")
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
+
+
+async def test_the_token_that_the_kubelet_renews_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every hour, long before the old one ends: the client looks once a minute."""
+    shown, now = list[str](), datetime.datetime(2026, 11, 24)
+
+    async def showing(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        shown.append(request.headers["authorization"])
+        return await handler(request)
+
+    in_a_pod(tmp_path, monkeypatch)
+    monkeypatch.setattr(connecting, "as_go", showing)
+    clock = SimpleNamespace(datetime=SimpleNamespace(now=lambda: now), timedelta=datetime.timedelta)
+    monkeypatch.setattr(incluster_config, "datetime", clock)
+    kube = await connect()
+    for minutes in (0, 1):
+        now += datetime.timedelta(minutes=minutes)
+        with pytest.raises(Unavailable):
+            await kube.patch(CONFIG_MAP, "x", [])
+        (tmp_path / "token").write_text("renewed")
+    await kube.aclose()
+    assert shown == ["bearer of-the-pod", "bearer renewed"]
+
+
+async def test_in_a_pod_the_pod_s_own_account_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_a_pod(tmp_path, monkeypatch)
     kube = await connect()
     assert kube.namespace == "shop"
     with pytest.raises(Unavailable, match="no connection to https://127.0.0.1:9"):
