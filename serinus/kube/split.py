@@ -20,7 +20,7 @@ from serinus.kube.names import PREFIX, RELEASE, mark_annotation, shortened
 from serinus.kube.patch import Object, Operation, at_version, drop, entry, pointer, put, test
 from serinus.ports import Route
 from serinus.release.mark import Mark, Mode
-from serinus.release.weight import NOTHING
+from serinus.release.weight import NOTHING, Weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,28 @@ class Split:
         found = (
             marked.found if marked else _compact([{"rule": rule, "backends": there} for rule, there in rules.values()])
         )
-        weight = max((self.pair.weight(backends) for _, backends in rules.values()), default=NOTHING)
+        weight = self._weight(list(rules.values()), marked)
         # An unmarked object has nothing of ours that changes with every write, so its generation tells two of its lives apart.
         about = [seen["metadata"]["uid"], text, None if marked else seen["metadata"]["generation"], list(rules.items())]
         version = hashlib.sha256(_compact(about).encode()).hexdigest()[:16]
         return Route(weight, marked.mark if marked else None, version, found, writer=writer.last(seen))
+
+    def _weight(self, rules: list[tuple[str, list[Backend]]], marked: annotation.Marked | None) -> Weight:
+        """The most that a rule gives the canary; where that is as marked and others give less, the mean.
+
+        So whatever somebody has lowered is not as it was left, and none is 0 while one rule serves: a close is done at 0.
+        """
+        most = max((self.pair.weight(there) for _, there in rules), default=NOTHING)
+        if marked is None or most != marked.mark.weight or most == NOTHING:
+            return most
+        # One that came meanwhile for stable alone is no edit of the weight: it has not been in any write yet.
+        known = [one.get("rule") for one in _read(marked.found)]
+        points = [
+            self.pair.weight(there).points
+            for rule, there in rules
+            if rule in known or self.pair.named(there, self.canary)
+        ]
+        return Weight(max(sum(points) // len(points), 1))
 
     def marking(self, seen: Object, mark: Mark, found: str, write: str) -> list[Operation]:
         """The patch for weight and mark together, on the object as it was seen alone.

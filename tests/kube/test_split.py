@@ -182,6 +182,46 @@ def test_a_rule_that_came_meanwhile_is_left_to_stable(form: Form) -> None:
     assert backends(form, after, 1) == [{"name": "shop", "port": 80}]
 
 
+def at_weights(form: Form, mark: Mark, *points: int) -> Object:
+    """Marked so, and then each rule given a weight of its own by somebody."""
+    now = marked(of(form), an_object(form, *([{"name": "shop", "port": 80}] for _ in points)), mark)
+    for rule, canary in enumerate(points):
+        there = [{"name": "shop", "port": 80, "weight": 10_000 - canary}]
+        there += [{"name": "shop-canary", "port": 80, "weight": canary}]
+        now["spec"][form.rules][rule][form.backends] = there
+    return now
+
+
+@FORMS
+@given(points=st.lists(st.sampled_from([0, 500, 2500, 10_000]), min_size=1, max_size=3), mode=st.sampled_from(Mode))
+def test_a_rule_that_is_not_as_marked_is_seen_and_nothing_is_said_of_no_rule_that_serves(
+    form: Form, points: list[int], mode: Mode
+) -> None:
+    """A close is done where nothing is read: it must never be while one rule still serves."""
+    mark = a_mark(0 if mode in (Mode.CLOSED, Mode.REPLACED) else 25, mode)
+    weight = of(form).route(at_weights(form, mark, *points)).weight
+    assert (weight == mark.weight) is ({*points} == {mark.weight.points})
+    assert (weight == NOTHING) is ({*points} == {0})
+
+
+@FORMS
+def test_one_rule_that_somebody_lowers_is_told_by_the_mean_and_one_raised_by_itself(form: Form) -> None:
+    split = of(form)
+    assert split.route(at_weights(form, a_mark(25), 0, 2500)).weight == Weight.of(12.5)
+    assert split.route(at_weights(form, a_mark(25), 0, 5000)).weight == Weight.of(50)
+    assert split.route(at_weights(form, a_mark(0), 0, 2500)).weight == Weight.of(25)
+
+
+@FORMS
+def test_a_rule_that_comes_for_stable_alone_lowers_nothing_and_a_canary_taken_out_of_one_does(form: Form) -> None:
+    split, stable = of(form), {"name": "shop", "port": 80}
+    now = at_weights(form, a_mark(25), 2500, 2500)
+    now["spec"][form.rules].append({form.matches: [{"prefix": "/new"}], form.backends: [stable]})
+    assert split.route(now).weight == Weight.of(25)
+    now["spec"][form.rules][0][form.backends] = [stable]
+    assert split.route(now).weight == Weight.of(12.5)
+
+
 @FORMS
 def test_a_close_never_names_a_canary_that_is_not_there(form: Form) -> None:
     split = of(form)
