@@ -1,6 +1,6 @@
 """Which rights does a release need, and which of them are missing here? Asked of the API server itself; nothing is tried.
 
-The route's are tried whole by its router (`rehearse_close`), and what is only looked at before a release is `surroundings`' part.
+The route's own write is tried whole by its router (`rehearse_close`); what is only looked at before a release is `surroundings`' part.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from serinus.kube.autoscaler import AUTOSCALER
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, Kind
 from serinus.kube.errors import role
 from serinus.kube.missed import BUDGET
-from serinus.kube.named import Named
+from serinus.kube.named import Named, Routed
 from serinus.kube.names import canary_name
 from serinus.kube.rules import Rules
 from serinus.kube.telling import EVENT
@@ -83,6 +83,12 @@ def needed(named: Named) -> tuple[Right, ...]:
             for verb in ("get", "patch", "delete")
         ),
     )
+
+
+def watching(routed: Routed) -> tuple[Right, ...]:
+    """Of a release whose traffic an object splits."""
+    without = "an edit of the route would be seen later, and route and record would be read at every tick"
+    return tuple(Right(verb, routed.kind, without, routed.name, fatal=False) for verb in ("list", "watch"))
 
 
 async def missing(rules: Rules, rights: Iterable[Right]) -> list[Finding]:

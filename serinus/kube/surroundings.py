@@ -77,7 +77,8 @@ class Surroundings:
             PlatformError: what must be there is not, or the server does not answer
         """
         rules = await again(partial(Rules.read, self.kube))
-        lacking = await rights.missing(rules, rights.needed(self.named))
+        watched = rights.watching(self.routed) if self.routed else ()
+        lacking = await rights.missing(rules, (*rights.needed(self.named), *watched))
         if wanted is None or any(right.fatal for right in lacking):
             return Found(tuple(lacking))
         if unled := await again(partial(self._unled, rules, wanted)):
