@@ -7,13 +7,13 @@ restored. So who writes the route says when it is needed (`routed`) and when no 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from serinus.errors import Conflict, Refused
 from serinus.kube import names
 from serinus.kube.canary import labels, own_labels, release_of
-from serinus.kube.client import SERVICE, Kube
+from serinus.kube.client import DEPLOYMENT, SERVICE, Kube
 from serinus.kube.patch import Object, at_version, drop, entry, pointer, put
 
 OF_ONE_ADDRESS = (
@@ -124,20 +124,41 @@ async def routed(kube: Kube, name: str) -> None:
     raise Conflict(f"the Service {name} is written by others faster than it can be read")
 
 
-async def remove(kube: Kube, name: str) -> None:
-    """Take ours away, give an adopted one back; nothing to do where there is none."""
-    await _remove(kube, name, lambda found: bool(release_of(found)))
+async def remove(kube: Kube, name: str, release: str) -> None:
+    """Take this release's away, or one whose canary is gone; give an adopted one back; nothing to do where there is none.
+
+    Args:
+        release: whose route it was; empty where nobody knows
+    """
+
+    async def meant(found: Object) -> bool:
+        whose = release_of(found)
+        return bool(whose) and (whose == release or not await _has_canary(kube, found))
+
+    await _remove(kube, name, meant)
+
+
+async def _has_canary(kube: Kube, found: Object) -> bool:
+    deployment = (found["spec"].get("selector") or {}).get(names.CANARY)
+    canary = await kube.find(DEPLOYMENT, deployment) if deployment else None
+    if canary is None or canary["metadata"].get("deletionTimestamp"):
+        return False
+    return release_of(canary) == release_of(found)
 
 
 async def discard(kube: Kube, name: str, release: str) -> None:
     """As `remove`, but only this release's, and only where no route ever named it."""
-    await _remove(kube, name, lambda found: release_of(found) == release and names.ROUTED not in _said(found))
+
+    async def meant(found: Object) -> bool:
+        return release_of(found) == release and names.ROUTED not in _said(found)
+
+    await _remove(kube, name, meant)
 
 
-async def _remove(kube: Kube, name: str, meant: Callable[[Object], bool]) -> None:
+async def _remove(kube: Kube, name: str, meant: Callable[[Object], Awaitable[bool]]) -> None:
     for _ in range(_WRITES):
         found = await kube.find(SERVICE, name)
-        if found is None or not meant(found):
+        if found is None or not await meant(found):
             return
         try:
             if names.FOUND in _said(found):

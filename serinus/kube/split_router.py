@@ -76,7 +76,8 @@ class SplitRouter:
             await self._disown()
         elif not seen.gone:
             await self._as(seen)
-        await canary_service.remove(self._kube, self._split.canary)
+        whose = seen.mark.release if seen.mark else ""
+        await canary_service.remove(self._kube, self._split.canary, whose)
         return restored
 
     async def taken_up(self, route: Route) -> bool:

@@ -9,7 +9,8 @@ import jsonpatch
 import pytest
 
 from serinus.errors import Conflict
-from serinus.kube.client import Kind, Kube
+from serinus.kube import names
+from serinus.kube.client import DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.patch import Object, Operation
 from serinus.kube.split_router import SplitRouter, Word
 from serinus.release.mark import Mode
@@ -87,3 +88,48 @@ async def test_a_close_that_came_after_ours_is_not_taken_for_it() -> None:
     server.others = [{"op": "replace", "path": "/metadata/annotations/serinus.dev~1shop", "value": text}]
     with pytest.raises(Conflict):
         await router.write(a_mark(25, seq=2), seen)
+
+
+class Beside(Server):
+    """The same, and a canary's Service with or without its Deployment."""
+
+    def __init__(self, seen: Object, release: str, *, canary: bool) -> None:
+        super().__init__(seen)
+        metadata = {"name": "shop-canary", "uid": "s", "annotations": {names.RELEASE: release, names.ROUTED: "true"}}
+        self.there = {SERVICE: {"metadata": metadata, "spec": {"selector": {names.CANARY: "shop-canary"}}}}
+        if canary:
+            self.there[DEPLOYMENT] = {"metadata": {"name": "shop-canary", "annotations": {names.RELEASE: release}}}
+
+    async def find(self, kind: Kind, name: str) -> Object:
+        if kind in (SERVICE, DEPLOYMENT):
+            return cast("Object", self.there.get(kind) if name == "shop-canary" else None)
+        return await super().find(kind, name)
+
+    async def delete(self, kind: Kind, name: str, uid: str) -> None:
+        del self.there[kind]
+
+
+@pytest.mark.parametrize("marked_by", ["r-1", ""])
+@pytest.mark.parametrize(
+    ("release", "canary", "stays"),
+    [("r-1", False, False), ("r-0", False, False), ("r-2", True, True)],
+    ids=["its own", "left over", "the next one's"],
+)
+async def test_with_the_route_goes_its_canary_s_service_and_never_the_next_release_s(
+    marked_by: str, release: str, canary: bool, stays: bool
+) -> None:
+    there = an_object(FORM, [{"name": "shop", "port": 80, "weight": 100}])
+    seen = marked(of(FORM), there, a_mark(0, Mode.CLOSED, release=marked_by)) if marked_by else there
+    server = Beside(seen, release, canary=canary)
+    router = routed(server)
+    await router.restore("", await router.read())
+    assert (SERVICE in server.there) is stays
+
+
+async def test_the_service_of_the_release_whose_mark_goes_is_taken_away_before_its_canary() -> None:
+    """A guard does so: the weight first, then the mark, then the canary."""
+    seen = marked(of(FORM), an_object(FORM, [{"name": "shop", "port": 80}]), a_mark(0, Mode.CLOSED))
+    server = Beside(seen, "r-1", canary=True)
+    router = routed(server)
+    await router.restore("", await router.read())
+    assert SERVICE not in server.there

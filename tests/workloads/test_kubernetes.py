@@ -91,9 +91,9 @@ async def test_a_canary_s_service_goes_with_it_unless_a_route_names_it(shop: Sho
         while not shop.served("shop-canary"):
             await asyncio.sleep(0.1)
     await shop.workload.remove_canary("r-3")
-    await canary_service.remove(shop.workload._kube, "shop-canary")
+    await canary_service.remove(shop.workload._kube, "shop-canary", "r-3")
     assert shop.get("service", "shop-canary") is None
-    await canary_service.remove(shop.workload._kube, "shop-canary")
+    await canary_service.remove(shop.workload._kube, "shop-canary", "r-3")
 
 
 async def test_what_was_there_before_is_adopted_and_given_back_as_it_was(space: Access) -> None:
