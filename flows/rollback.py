@@ -80,7 +80,8 @@ async def rollback(service: str, why: str = "asked for in Prefect", namespace: s
         async with wiring.resume(service, await located(service, Folders.resolve(), namespace)) as run:
             kept = await run.ports.ledger.read()
             if kept is not None and not kept.record.ended:
-                end = await until_ended(kept.record.release, await abort(service, why))
+                going = kept.record.release
+                end = await until_ended(going, await abort(service, going, why))
                 return final(run.plan.version, end.state, end.outcome)
             try:
                 await give_back(await reopen(service, why))

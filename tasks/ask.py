@@ -19,10 +19,12 @@ WHO = "a person in Prefect"
 
 
 @task(task_run_name="abort {service}", timeout_seconds=600, **RETRIED)
-async def abort(service: str, why: str) -> Moved:
+async def abort(service: str, release: str, why: str) -> Moved:
     """The traffic is returned at once; ending the release is its owner's part, or the guard's."""
-    closed = await ask.abort(wiring.current().ports, WHO, why)
-    done = f"all traffic on stable since {closed.at}" if closed else "stable is being put back"
+    came = await ask.abort(wiring.current().ports, WHO, why, release=release)
+    done = (
+        f"{came}: its owner takes it back" if isinstance(came, ask.Left) else f"all traffic on stable since {came.at}"
+    )
     return Moved(Action(Step.ROLL_BACK, done, "person", "abort"))
 
 

@@ -18,6 +18,8 @@ from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, Service, Why, verb
 
 if TYPE_CHECKING:
+    from serinus.moves.ask import Left
+    from serinus.moves.engine import Closed
     from serinus.ports import Kept, Ports
     from serinus.release.plan import Target
     from serinus.release.record import Foreign, Record, Verb
@@ -163,23 +165,33 @@ async def _ask(
 async def _abort(out: Terminal, ports: Ports, target: Target, service: str, why: str) -> Code:
     """Close the route, ask the owner to end the release; done when the release has ended or its owner is slow to."""
     from serinus.moves.ask import abort
+    from serinus.moves.engine import Closed
+    from serinus.release.mark import Mode
     from serinus.wiring import timing
 
-    if (await ports.router.read()).mark is None:
+    mark = (await ports.router.read()).mark
+    if mark is None or mark.mode in (Mode.CLOSED, Mode.REPLACED):
         await _needs_live(ports, service)
-    closed = await abort(ports, who(), why, timing=timing(target))
-    if closed is None:
-        said = "stable is being changed: its owner puts the previous version back, then the traffic"
-    else:
-        said = f"the canary's weight is 0, read back {1000 * closed.seconds:.0f} ms after it was asked"
+    came = await abort(ports, who(), why, timing=timing(target))
+    closed = came if isinstance(came, Closed) else None
     answer = {"service": service, "asked": "abort", "who": who(), "why": why, "closed": closed is not None}
-    seconds = closed.seconds if closed else None
     out.result(
-        {**answer, "seconds": seconds},
-        f"{service}: {said}; `{target.typed('watch', service)}` follows its end.",
+        {**answer, "seconds": closed.seconds if closed else None},
+        f"{service}: {_returned(came)}; `{target.typed('watch', service)}` follows its end.",
         "good",
     )
     return Code.DONE
+
+
+def _returned(came: Closed | Left) -> str:
+    """What an abort has done, and what its owner does."""
+    from serinus.moves.ask import Left
+
+    if came is Left.UNSERVED:
+        return f"{came}: its owner ends the release before anything does"
+    if came is Left.PROMOTING:
+        return f"{came}: its owner puts the previous one back, then the traffic"
+    return f"the canary's weight is 0, read back {1000 * came.seconds:.0f} ms after it was asked"
 
 
 async def _undo(out: Terminal, ports: Ports, folders: Folders, target: Target, why: str) -> Code:

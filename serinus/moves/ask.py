@@ -9,14 +9,23 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 
-from serinus.errors import Drift, PlatformError, SerinusError
+from serinus.errors import Drift, PlatformError, Refused, SerinusError
 from serinus.moves.close import close
 from serinus.moves.engine import LOCAL, Closed, Timing
 from serinus.ports import Ports
+from serinus.release.mark import Mark, Mode
 from serinus.release.record import Ask, Verb
 
 log = logging.getLogger("serinus.ask")
+
+
+class Left(StrEnum):
+    """Why an abort closed no route: what is left to the release's owner, who was asked."""
+
+    UNSERVED = "nothing serves the canary yet"
+    PROMOTING = "stable was given the new version"
 
 
 def new_ask(verb: Verb, who: str, why: str = "", *, despite_gate: bool = False) -> Ask:
@@ -37,42 +46,82 @@ async def ask(ports: Ports, wanted: Ask) -> str:
     return kept.record.release
 
 
-async def abort(ports: Ports, who: str, why: str = "", *, timing: Timing = LOCAL) -> Closed | None:
+async def abort(ports: Ports, who: str, why: str = "", *, release: str = "", timing: Timing = LOCAL) -> Closed | Left:
     """Return the traffic now, and ask the owner to end the release.
 
     The route is closed even where the record cannot be read or written: an open mark alone is enough.
 
+    Args:
+        release: the one that is meant, another's mark and record are left alone; empty: whichever serves, else the live one
+
     Returns:
-        how the route was closed; None where stable is being changed, and the owner's undo returns the traffic
+        how the route was closed, or why that is left to the owner, who was asked.
 
     Raises:
-        Refused: there is nothing to abort
+        Refused: there is nothing to abort, or a live release was not asked
         PlatformError: neither could the route be closed nor the owner be asked
     """
-    route = await ports.router.read()
-    sentence = f"aborted by {who}" + (f": {why}" if why else "")
-    # Of the release whose route is closed: the next one of the service is nobody's to abort.
-    wanted, release = new_ask(Verb.ABORT, who, why), route.mark.release if route.mark else ""
-    closed: Closed | None = None
-    try:
-        if release:
-            closed = await close(
-                ports.router,
-                ports.clock,
-                release,
-                sentence,
-                timing=timing,
-                late_after_seconds=timing.again_seconds,
-                late=_meanwhile(ports, wanted, release),
-            )
-    except Drift:
-        closed = None
+    mark = (await ports.router.read()).mark
+    # Of the release that is found now: the next one of the service is nobody's to abort.
+    release = release or _serving(mark) or await _live(ports)
+    wanted = new_ask(Verb.ABORT, who, why)
+    returned = await _returned(ports, mark, wanted, release, timing)
     try:
         await ports.ledger.ask(wanted, release)
-    except PlatformError:
-        if closed is None:
+    except PlatformError as cause:
+        if not isinstance(returned, Closed):
             raise
-    return closed
+        await _none_other(ports, release, cause)
+    if returned is Left.UNSERVED:  # it may have marked the route meanwhile
+        return await _returned(ports, (await ports.router.read()).mark, wanted, release, timing)
+    return returned
+
+
+def _serving(mark: Mark | None) -> str:
+    """Whose canary serves or may; one whose mark is closed or replaced may have been followed by another."""
+    return mark.release if mark is not None and mark.mode in (Mode.OPEN, Mode.PROMOTING) else ""
+
+
+async def _live(ports: Ports) -> str:
+    kept = await ports.ledger.read()
+    if kept is None or kept.record.ended:
+        raise Refused("no release is live: there is nothing to abort")
+    return kept.record.release
+
+
+async def _returned(ports: Ports, mark: Mark | None, wanted: Ask, release: str, timing: Timing) -> Closed | Left:
+    """The traffic, as far as that is anybody's to return."""
+    if mark is None or mark.release != release:
+        return Left.UNSERVED
+    if mark.mode is Mode.REPLACED:
+        return Left.PROMOTING
+    try:
+        return await close(
+            ports.router,
+            ports.clock,
+            release,
+            f"aborted by {wanted.who}" + (f": {wanted.why}" if wanted.why else ""),
+            timing=timing,
+            late_after_seconds=timing.again_seconds,
+            late=_meanwhile(ports, wanted, release),
+        )
+    except Drift:
+        return Left.PROMOTING
+
+
+async def _none_other(ports: Ports, release: str, cause: PlatformError) -> None:
+    """The closed route tells its own release, whoever can be asked; it tells no other.
+
+    Raises:
+        Refused: another one is live
+    """
+    try:
+        kept = await ports.ledger.read()
+    except PlatformError:
+        return
+    if kept is not None and not kept.record.ended and kept.record.release != release:
+        what = f"the route of {release} is closed, but {kept.record.release} is going and was not asked"
+        raise Refused(what, "abort once more to end it") from cause
 
 
 def _meanwhile(ports: Ports, wanted: Ask, release: str) -> Callable[[str], Awaitable[bool]]:

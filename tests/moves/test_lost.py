@@ -10,8 +10,8 @@ import pytest
 
 from serinus.errors import Fenced, PlatformError, Refused
 from serinus.moves.acquire import acquire
-from serinus.moves.ask import abort, ask, new_ask
-from serinus.moves.engine import Engine
+from serinus.moves.ask import Left, abort, ask, new_ask
+from serinus.moves.engine import Closed, Engine
 from serinus.moves.preflight import preflight
 from serinus.moves.promote import promote
 from serinus.moves.set_weight import set_weight
@@ -90,7 +90,7 @@ async def test_a_pause_is_heard_though_it_could_not_be_written_down_at_first() -
 async def test_an_abort_while_promoting_is_heard_though_it_could_not_be_written_down_at_first() -> None:
     world = a_shop(ready_after=3)
     going = await promoting(world)
-    assert await abort(ports(world), "ann", "bad") is None
+    assert await abort(ports(world), "ann", "bad") is Left.PROMOTING
     lost_for(world, Fault.LEDGER_READ_ONLY, 0.6)
     assert (await going).state is State.ROLLED_BACK
 
@@ -115,7 +115,7 @@ async def test_an_abort_is_heard_though_the_route_cannot_be_written_from_here() 
     here: Any = Unwritten(world.router)
     closed = await abort(replace(ports(world), router=here), "ann", "bad")
     record = await going
-    assert closed is not None
+    assert isinstance(closed, Closed)
     assert record.outcome is not None
     assert (record.state, record.outcome.why) == (State.ROLLED_BACK, "aborted by ann: bad")
     heard = [line for line in await world.ledger.lines("r1") if parse(line).kind == "ask"]

@@ -7,6 +7,7 @@ import pytest
 from serinus.analysis.reading import Arm
 from serinus.errors import Fenced, PreflightError
 from serinus.moves.ask import abort, ask, new_ask
+from serinus.moves.engine import Closed
 from serinus.moves.summary import summary
 from serinus.moves.take_over import end_orphan, take_over
 from serinus.release.evidence import verify
@@ -133,7 +134,7 @@ async def test_an_abort_by_a_person_returns_the_traffic_at_once() -> None:
     world = a_shop()
     going = await until(world, 12, release(world))
     closed = await abort(ports(world), "ann", "looks odd")
-    assert closed is not None
+    assert isinstance(closed, Closed)
     assert (await world.router.read()).weight == NOTHING
     record = await going
     assert record.state is State.ROLLED_BACK

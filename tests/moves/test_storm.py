@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from serinus.analysis.reading import Arm
 from serinus.errors import Unavailable
 from serinus.moves.acquire import acquire
-from serinus.moves.ask import abort, ask, new_ask
+from serinus.moves.ask import Left, abort, ask, new_ask
 from serinus.moves.engine import Engine, Timing
 from serinus.moves.finish import finish
 from serinus.moves.hold import hold, tick
@@ -196,7 +196,7 @@ async def test_an_abort_is_heard_while_a_promotion_waits() -> None:
     going = asyncio.ensure_future(promote(engine))
     await until_called(world, "workload.put_stable")
     asked = world.clock.monotonic()
-    assert await abort(ports(world), "ann", "no") is None
+    assert await abort(ports(world), "ann", "no") is Left.PROMOTING
     action = await going
     assert (action.gate, action.rule) == ("person", "abort")
     assert world.clock.monotonic() - asked < 2
