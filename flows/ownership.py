@@ -5,6 +5,7 @@ from __future__ import annotations
 from serinus.errors import PreflightError
 from serinus.release.plan import Plan
 from tasks.acquire import acquire
+from tasks.cancel import withdrawable
 from tasks.moved import Moved
 from tasks.preflight import preflight
 from tasks.retry import handed
@@ -19,9 +20,10 @@ async def own(plan: Plan, wait: bool) -> Moved:
     """
     before: Moved | None = None
     while True:
-        if wait:  # first: what preflight finds while another release goes on is not what it leaves behind
-            before = await turn(plan.service, plan.limits.duration_seconds, before)
-        fit = await handed(preflight(plan.service, before))
+        with withdrawable():
+            if wait:  # first: what preflight finds while another release goes on is not what it leaves behind
+                before = await turn(plan.service, plan.limits.duration_seconds, before)
+            fit = await handed(preflight(plan.service, before))
         try:
             return await handed(acquire(plan.service, fit))
         except PreflightError:  # another release was faster

@@ -1,11 +1,15 @@
-"""Cancelling a run in the Prefect UI is an abort, also where no worker passes it on."""
+"""Cancelling a run in the Prefect UI is an abort of its own release, also where no worker passes it on.
+
+A run that owns none yet is ended itself: whichever release is going is somebody else's.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from uuid import UUID
 
 from prefect import get_client
@@ -13,10 +17,12 @@ from prefect import get_client
 from serinus.errors import SerinusError
 from serinus.moves.ask import abort
 from serinus.wiring import Run
-from tasks.show import page_run
+from tasks.show import Withdrawn, page_run
 
 log = logging.getLogger("serinus.cancel")
 LOOK_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
+WITHDRAWN = "the run was cancelled before it began"
 
 
 class Cancel:
@@ -24,6 +30,36 @@ class Cancel:
 
     def __init__(self) -> None:
         self.asked = False
+        self._waiting: asyncio.Task[object] | None = None
+
+    def ask(self) -> None:
+        """It was; what waits, and owns nothing, ends."""
+        self.asked = True
+        if self._waiting:
+            self._waiting.cancel()
+
+    @contextmanager
+    def ends(self) -> Iterator[None]:
+        """For the block a cancel ends this task: nothing is touched in it.
+
+        Raises:
+            Withdrawn: it did, or came before
+        """
+        if self.asked:
+            raise Withdrawn(WITHDRAWN)
+        self._waiting = asyncio.current_task()
+        try:
+            yield
+        except asyncio.CancelledError:
+            # One that came from elsewhere too stays a cancel.
+            if self.asked and self._waiting and not self._waiting.uncancel():
+                raise Withdrawn(WITHDRAWN) from None
+            raise
+        finally:
+            self._waiting = None
+
+
+_cancel: ContextVar[Cancel | None] = ContextVar("serinus_cancel", default=None)
 
 
 @asynccontextmanager
@@ -34,12 +70,29 @@ async def cancellable(run: Run) -> AsyncIterator[Cancel]:
     if flow_run is None:
         yield cancel
         return
+    token = _cancel.set(cancel)
     looking = asyncio.create_task(_look(run, flow_run.id, cancel))
     try:
         yield cancel
     finally:
+        _cancel.reset(token)
         looking.cancel()
         await asyncio.wait({looking}, timeout=1.0)
+
+
+@contextmanager
+def withdrawable() -> Iterator[None]:
+    """What a run does before it owns a release: a cancel of the run ends it here and now.
+
+    Raises:
+        Withdrawn: it did
+    """
+    cancel = _cancel.get()
+    if cancel is None:
+        yield
+        return
+    with cancel.ends():
+        yield
 
 
 async def _look(run: Run, flow_run: UUID, cancel: Cancel) -> None:
@@ -52,16 +105,18 @@ async def _look(run: Run, flow_run: UUID, cancel: Cancel) -> None:
             except Exception as cause:  # whatever the server does, the release goes on
                 log.debug("the run's state is not known: %r", cause)
                 continue
-            cancel.asked = state is not None and (state.is_cancelling() or state.is_cancelled())
+            if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                cancel.ask()
     await _abort(run)
 
 
 async def _abort(run: Run) -> None:
-    """Ask until it is taken: the owner may be between two writes."""
+    """Ask until it is taken: the owner may be between two writes, or about to become one."""
     while run.engine is None or not run.engine.record.ended:
         try:
-            await abort(run.ports, "the Prefect UI", "the run was cancelled")
-            return
+            if run.engine is not None:
+                await abort(run.ports, "the Prefect UI", "the run was cancelled", release=run.engine.release)
+                return
         except SerinusError as cause:
             log.warning("cancelled, and not yet taken: %s", cause)
-            await asyncio.sleep(1.0)
+        await asyncio.sleep(AGAIN_SECONDS)

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State as RunState
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 from prefect.settings import get_current_settings
-from prefect.states import Failed
+from prefect.states import Cancelled, Failed
 
 from serinus.errors import SerinusError
 from serinus.release.record import Record
@@ -94,6 +94,10 @@ unsent: ContextVar[list[Books] | None] = ContextVar("serinus_unsent", default=No
 """Where a run leaves the cards that its server has not taken, to whoever waits for its end anyway; None: nobody does."""
 
 
+class Withdrawn(SerinusError):
+    """The run was cancelled before it owned a release: nothing was touched."""
+
+
 @asynccontextmanager
 async def shown(run: Run) -> AsyncIterator[None]:
     """Show a release for as long as it goes; outside of a flow run nothing is shown."""
@@ -158,14 +162,14 @@ def told(name: str, moved: Moved, detail: str = "") -> Moved:
 
 
 async def refused(service: str, version: str, error: SerinusError) -> RunState[None]:
-    """The state of a release that never began; every problem is on its page."""
+    """The state of a release that never began; every problem is on its page. One that was cancelled may only end as Cancelled."""
     flow_run = page_run()
     if flow_run is not None:
         books = Books(flow_run.id)
         problems = [str(problem) for problem in getattr(error, "problems", getattr(error, "findings", (error,)))]
         books.card(f"{slug(service)}-report", "markdown", refusal(service, version, problems), "refused")
         await _closed(books)
-    return Failed(name="Refused", message=str(error))
+    return Cancelled(message=str(error)) if isinstance(error, Withdrawn) else Failed(name="Refused", message=str(error))
 
 
 def page_run() -> FlowRun | None:

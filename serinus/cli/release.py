@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HISTORY_SECONDS = 5.0
 NOTHING = "interrupted, nothing had begun"
-ENDED = {"Refused": "refused", "Fenced": "fenced", "RollbackFailed": "rollback failed"}
+ENDED = {"Refused": "refused", "Cancelled": "refused", "Fenced": "fenced", "RollbackFailed": "rollback failed"}
 """Final states of a run that say more than the record, which may be another's or not written at all."""
 
 Policy = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="A policy instead of the deployed one.")]

@@ -362,6 +362,25 @@ async def test_cancelling_in_the_ui_is_an_abort(
     assert (state.type, state.name) == ("CANCELLED", "RolledBack")
 
 
+async def test_cancelling_one_that_waits_ends_it_and_nobody_else(
+    prefect: PrefectServer, over: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.cancel, "LOOK_SECONDS", 0.5)
+    release = over(plan=a_plan(5, soak=1e6, duration=1e7))
+    first = asyncio.create_task(start.run_here(await release.created()))
+    record = await release.until(lambda record: record.state is Stands.PHASE)
+    later = await start.create("shop", "v2", key=uuid4().hex, if_busy="wait", here=True)
+    second = asyncio.create_task(start.run_here(later))
+    await seen(lambda: prefect.run(later.run.id), lambda run: run["state_type"] == "RUNNING")
+    prefect.post(f"/flow_runs/{later.run.id}/set_state", {"state": {"type": "CANCELLING"}, "force": True})
+    state = await second
+    assert (state.type, state.name) == ("CANCELLED", "Cancelled")
+    now = await release.record()
+    assert (now.release, now.ended, now.inbox) == (record.release, False, ())
+    await abort(ports(release.world), "ann")
+    assert (await first).name == "RolledBack"
+
+
 async def test_a_cancelled_process_gives_the_traffic_back_shielded(prefect: PrefectServer, over: Make) -> None:
     release = over(plan=a_plan(5, soak=1e6, duration=1e7))
     made = await release.created()
