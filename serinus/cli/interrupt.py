@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 from serinus.cli.ask import who
 from serinus.cli.exit_code import BY_OUTCOME, Code
 from serinus.cli.terminal import Terminal
-from serinus.errors import SerinusError
-from serinus.moves.ask import abort
+from serinus.errors import Refused, SerinusError
+from serinus.moves.ask import Left, abort
+from serinus.moves.summary import outcome_of
 from serinus.ports import Ports
 from serinus.release.record import Record
 
@@ -25,6 +26,16 @@ T = TypeVar("T")
 
 CLOSE_SECONDS = 5.0
 WHY = "interrupted"
+
+CLOSED = "rolled back", "weight 0 was read back; the guard ends the release"
+LEFT = {
+    Left.UNSERVED: ("rolled back", "nothing went to the canary; the guard ends the release"),
+    Left.PROMOTING: (
+        "rollback failed",
+        f"NOT returned: {Left.PROMOTING}; the guard puts the previous one back, then the traffic",
+    ),
+}
+"""How a release is left whose route was not closed from here: its outcome, and what is told of it."""
 
 Until = Callable[[Coroutine[Any, Any, T]], Awaitable[T]]
 
@@ -64,30 +75,45 @@ class Interrupts:
     async def _ask(self) -> None:
         self._say("the release is taken back; once more closes the route and leaves")
         try:
-            if await self._live():
-                await abort(self._ports, who(), WHY)
+            record = await self._recorded()
+            if record is not None and not record.ended:
+                await abort(self._ports, who(), WHY, release=record.release)
             elif self._work:
                 self._work.cancel()  # nothing was touched: there is nothing to give back
         except SerinusError as cause:
             self._say(f"not asked yet: {cause}")
 
-    async def _live(self) -> bool:
+    async def _recorded(self) -> Record | None:
+        """This release's record; None where it has none."""
         kept = await self._ports.ledger.read()
         record = kept.record if kept else None
-        return isinstance(record, Record) and not record.ended and self._ours(record)
+        return record if isinstance(record, Record) and self._ours(record) else None
 
     async def _leave(self) -> None:
         """Weight 0 read back, then gone at once: waiting for the engine is what the person does not want."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                if await self._live():
-                    await abort(self._ports, who(), WHY)
-            outcome, told = "rolled back", "weight 0 was read back; the guard ends the release"
+                outcome, told = await self._left()
         except (SerinusError, TimeoutError) as cause:
             outcome, told = "rollback failed", f"NOT returned ({cause or 'no answer'}); the guard goes on trying"
         self._out.complain(told)
         self._out.emit({"outcome": outcome, "reason": {"gate": "person", "rule": "abort", "why": told}})
         os._exit(BY_OUTCOME[outcome])
+
+    async def _left(self) -> tuple[str, str]:
+        """The release let go: its outcome, and what is told of it."""
+        record = await self._recorded()
+        if record is None:
+            return "refused", "nothing of this release is recorded"
+        if not record.ended:
+            try:
+                came = await abort(self._ports, who(), WHY, release=record.release)
+                return LEFT[came] if isinstance(came, Left) else CLOSED
+            except Refused:  # it may have ended meanwhile
+                record = await self._recorded() or record
+                if not record.ended:
+                    raise
+        return outcome_of(record), f"it has ended: {record.outcome.why if record.outcome else record.state}"
 
 
 @asynccontextmanager

@@ -14,9 +14,10 @@ from enum import StrEnum
 from serinus.errors import Drift, PlatformError, Refused, SerinusError
 from serinus.moves.close import close
 from serinus.moves.engine import LOCAL, Closed, Timing
+from serinus.moves.undo import touches_stable
 from serinus.ports import Ports
 from serinus.release.mark import Mark, Mode
-from serinus.release.record import Ask, Verb
+from serinus.release.record import Ask, Record, Verb
 
 log = logging.getLogger("serinus.ask")
 
@@ -67,14 +68,18 @@ async def abort(ports: Ports, who: str, why: str = "", *, release: str = "", tim
     wanted = new_ask(Verb.ABORT, who, why)
     returned = await _returned(ports, mark, wanted, release, timing)
     try:
-        await ports.ledger.ask(wanted, release)
+        kept = await ports.ledger.ask(wanted, release)
     except PlatformError as cause:
         if not isinstance(returned, Closed):
             raise
         await _none_other(ports, release, cause)
-    if returned is Left.UNSERVED:  # it may have marked the route meanwhile
-        return await _returned(ports, (await ports.router.read()).mark, wanted, release, timing)
-    return returned
+        return returned
+    if returned is not Left.UNSERVED:
+        return returned
+    if isinstance(kept.record, Record) and touches_stable(kept.record):  # its mark is off already
+        return Left.PROMOTING
+    # It may have marked the route meanwhile.
+    return await _returned(ports, (await ports.router.read()).mark, wanted, release, timing)
 
 
 def _serving(mark: Mark | None) -> str:
