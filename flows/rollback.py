@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from flows.subflow import Chapter, inside
 from serinus import wiring
@@ -85,9 +85,12 @@ async def rollback(service: str, why: str = "asked for in Prefect", namespace: s
                 return final(run.plan.version, end.state, end.outcome)
             try:
                 await give_back(await reopen(service, why))
-            except SerinusError:
-                if run.engine is None or not run.engine.record.ended:
-                    raise  # else it is undone, and its task shows that people could not be told
+            except SerinusError as error:
+                if run.engine is None:
+                    raise
+                if not run.engine.record.ended:
+                    return Failed(name="RollbackFailed", message=f"the guard goes on trying: {error}")
+                # It is undone, and its task shows that people could not be told.
             return Completed(name="RolledBack", message=f"{wiring.held().record.previous.version} is back: {why}")
     except SerinusError as error:
         return await refused(service, "rollback", error)

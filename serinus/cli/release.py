@@ -229,12 +229,13 @@ async def _end(run: Created) -> State[Any]:
 
 
 def _of_record(out: Terminal, record: Record, evidence: str, state: State[Any]) -> dict[str, Any]:
-    """The record's word, where it is this run's."""
+    """The record's word, where it is this run's; the run's where it let go of a release that has not ended, or was taken over."""
     from serinus.moves.summary import summary
 
     said = summary(record, evidence)
-    if state.name == "Fenced":
-        said["outcome"] = "fenced"
+    if state.name == "Fenced" or (state.name == "RollbackFailed" and not record.ended):
+        said["outcome"] = ENDED[state.name]
+        said["reason"].setdefault("why", state.message or "")
     _tell(out, said, record.plan.target)
     return said
 
