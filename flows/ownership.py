@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serinus.errors import PreflightError
+from serinus.errors import Busy
 from serinus.release.plan import Plan
 from tasks.acquire import acquire
 from tasks.cancel import withdrawable
@@ -17,6 +17,9 @@ async def own(plan: Plan, wait: bool) -> Moved:
 
     Args:
         wait: another release that is going is waited for, as long as a release may take; else it is refused
+
+    Raises:
+        PreflightError: the target is unfit, or the service busy; nothing was touched
     """
     before: Moved | None = None
     while True:
@@ -26,6 +29,6 @@ async def own(plan: Plan, wait: bool) -> Moved:
             fit = await handed(preflight(plan.service, before))
         try:
             return await handed(acquire(plan.service, fit))
-        except PreflightError:  # another release was faster
+        except Busy:  # another release was faster: its end is waited for
             if not wait:
                 raise

@@ -3,6 +3,7 @@
     SerinusError
     +- PolicyError         the file is wrong; nothing touched
     +- PreflightError      the target is unfit; nothing touched
+    |  +- Busy             another release of the service is going: wait for its end, or end it
     +- PlatformError
     |  +- Unavailable      timeout, 429, 5xx: the only one that is retried as it is
     |  +- Conflict         somebody wrote in between: read again, decide anew
@@ -73,6 +74,10 @@ class PreflightError(SerinusError):
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         self.findings = findings
         super().__init__("\n".join(str(finding) for finding in findings))
+
+
+class Busy(PreflightError):
+    """Another release of the service is going, or was faster: the only refusal that is gone by waiting."""
 
 
 class PlatformError(SerinusError):

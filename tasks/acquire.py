@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from serinus import wiring
-from serinus.errors import PreflightError
+from serinus.errors import Busy, PreflightError
 from serinus.moves.acquire import acquire as become_owner
 from serinus.release.lifecycle import Action, Step
 from tasks.moved import Moved
@@ -23,7 +23,8 @@ async def acquire(service: str, fit: Moved) -> State[Moved]:
         fit: what preflight found
 
     Returns:
-        `Owner`; or `Busy` where another release of the service is going, and the error itself. Nothing was touched.
+        `Owner`; or `Busy` where another release of the service is going, `Unfit` where the target changed meanwhile, and the error
+        itself. Nothing was touched.
     """
     run = wiring.current()
     try:
@@ -38,7 +39,7 @@ async def acquire(service: str, fit: Moved) -> State[Moved]:
             timing=run.timing,
         )
     except PreflightError as error:
-        return Failed(name="Busy", message=str(error), data=error)
+        return Failed(name="Busy" if isinstance(error, Busy) else "Unfit", message=str(error), data=error)
     run.engine = engine
     why = f"release {run.release}, token {engine.record.token}"
     owner = told("acquire", Moved(Action(Step.ADVANCE, why), facts=fit.facts))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from serinus.analysis.threshold import RateGate
-from serinus.errors import Conflict, Finding, PlatformError, PreflightError
+from serinus.errors import Busy, Conflict, Finding, PlatformError, PreflightError
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.patience import TIMES, answered, endingly
 from serinus.moves.preflight import Facts
@@ -41,7 +41,8 @@ async def acquire(
         run, key: where it can be watched, what started it
 
     Raises:
-        PreflightError: another release is going, or the target changed meanwhile; nothing was touched
+        Busy: another release is going
+        PreflightError: the target changed meanwhile, or the last release's evidence cannot be copied; nothing was touched
         Unavailable: whether it is ours is not known
     """
     had = attainable(plan, facts.route.beside)
@@ -100,10 +101,10 @@ async def _copy_left(ports: Ports, kept: Kept | None) -> None:
             raise PreflightError((finding,)) from cause
 
 
-def _busy(plan: Plan, what: str) -> PreflightError:
+def _busy(plan: Plan, what: str) -> Busy:
     wait = "wait for it (--wait; as a run's parameter if_busy: wait)"
     mend = f"{wait}, or end it: {plan.target.typed('abort', plan.service)}"
-    return PreflightError((Finding(what, f"service {plan.service}", mend),))
+    return Busy((Finding(what, f"service {plan.service}", mend),))
 
 
 async def _highest_token(ports: Ports, kept: Kept | None) -> int:
