@@ -17,7 +17,7 @@ class Code(IntEnum):
     """By preflight: nothing was touched."""
     ROLLED_BACK = 4
     UNRETURNED = 5
-    """Somebody ended this process before weight 0 had been read back."""
+    """This process ended before weight 0 had been read back, or before stable was put back: the guard goes on."""
     FENCED = 6
     """Somebody else holds the release now."""
     GOING = 7
