@@ -15,10 +15,11 @@ from serinus.errors import Busy, Conflict, Finding, PlatformError, PreflightErro
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.patience import TIMES, answered, endingly
 from serinus.moves.preflight import Facts
-from serinus.ports import Kept, Ports
+from serinus.ports import Kept, Ports, Route
 from serinus.release.count import attainable
 from serinus.release.plan import Plan
 from serinus.release.record import Outcome, Previous, Record, State
+from serinus.release.weight import NOTHING
 from serinus.release.witness import following_on
 
 
@@ -76,6 +77,8 @@ async def _written(ports: Ports, facts: Facts, kept: Kept | None, wanted: Record
     plan = wanted.plan
     if kept is not None and not kept.record.ended:
         raise _busy(plan, f"release {kept.record.release} is going")
+    if facts.route.weight != NOTHING:
+        raise _unowned(plan, facts.route)
     await _copy_left(ports, kept)
     if kept is not None and isinstance(kept.record, Record) and kept.record.release == wanted.release:
         wanted = replace(wanted, head=kept.record.head)  # refused a moment ago and tried again: one chain of evidence
@@ -105,6 +108,14 @@ def _busy(plan: Plan, what: str) -> Busy:
     wait = "wait for it (--wait; as a run's parameter if_busy: wait)"
     mend = f"{wait}, or end it: {plan.target.typed('abort', plan.service)}"
     return Busy((Finding(what, f"service {plan.service}", mend),))
+
+
+def _unowned(plan: Plan, route: Route) -> PreflightError:
+    """A canary made now would be served by what an earlier release has left."""
+    whose = f"the canary of {route.mark.release}" if route.mark else "a canary"
+    what = f"{route.weight} goes to {whose}, which no live release owns"
+    mend = f"return it: {plan.target.typed('abort', plan.service)}"
+    return PreflightError((Finding(what, f"route of {plan.service}", mend),))
 
 
 async def _highest_token(ports: Ports, kept: Kept | None) -> int:

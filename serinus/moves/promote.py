@@ -132,6 +132,8 @@ async def _give(engine: Engine, tried: list[Side]) -> Side | Action:
     # Between reading stable and writing it: whoever took over while this process stood still fences it here, and a later
     # take-over has changed what was read.
     await engine.write(engine.record)
+    if why := stable_changed(record, stable):
+        return Action(Step.ROLL_BACK, why, "stable", "changed")
     canary = await workload.canary()
     refused = canary_changed(record, canary)
     if refused or canary is None:

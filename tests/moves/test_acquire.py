@@ -15,7 +15,9 @@ from serinus.moves.engine import Engine
 from serinus.moves.hold import tick
 from serinus.moves.preflight import preflight
 from serinus.release.evidence import ends_at, verify
+from serinus.release.mark import Mark, Mode
 from serinus.release.record import State, Verb, to_json
+from serinus.release.weight import Weight
 from serinus.release.witness import opening
 from tests.fakes import FakeWorld, Fault, a_world
 from tests.moves.driver import carry_out, ports
@@ -157,3 +159,14 @@ async def test_the_first_line_names_where_the_release_before_ended(world: FakeWo
     here, there = await world.ledger.lines("r1"), await world.ledger.lines("r2")
     assert opening(here[0]).follows is None
     assert opening(there[0]).follows == ("r1", ends_at(here))
+
+
+async def test_nothing_begins_on_a_weight_that_an_earlier_release_left(world: FakeWorld) -> None:
+    """Its canary would be replaced by one that nobody has looked at yet, under the same weight."""
+    mark = Mark("r0", 7, 3, Mode.OPEN, Weight.of(25))
+    await world.router.write(mark, await world.router.read())
+    facts = await preflight(ports(world), PLAN)
+    with pytest.raises(PreflightError, match=r"25 % goes to the canary of r0, which no live release owns.*abort shop"):
+        await acquire(ports(world), PLAN, facts, release="r1", owner="me")
+    assert await world.ledger.read() is None
+    assert (await world.workload.canary(), (await world.router.read()).mark) == (None, mark)

@@ -10,6 +10,7 @@ import pytest
 
 from serinus.moves.changed import stable_changed
 from serinus.ports import Side
+from serinus.release.mark import Mode
 from serinus.release.plan import Plan
 from serinus.release.record import Analysed, Note, Previous, Record, State
 from serinus.release.weight import NOTHING, Weight
@@ -138,6 +139,28 @@ async def test_stable_changed_in_the_rollout_or_in_the_bake_is_left_to_whom_it_b
         assert world.stable.version == "v3"
         assert [put.note.step for put in world.stable_puts] == ["new", "undone"]
         assert (await world.router.read()).weight == NOTHING
+
+
+async def test_stable_changed_between_the_look_at_it_and_its_new_template_is_not_written_over() -> None:
+    world = a_shop()
+
+    def edit(call: str) -> None:
+        mark = world.routes[-1].mark if world.routes else None
+        if (
+            call == "workload.stable"
+            and mark is not None
+            and mark.mode is Mode.PROMOTING
+            and world.stable.version == "v1"
+        ):
+            world.workload.edit_stable("v3")
+
+    world.on_call = edit
+    record = await release(world, a_plan(50, soak=3))
+    assert record.state is State.ROLLED_BACK
+    assert record.outcome is not None
+    assert (record.outcome.gate, record.outcome.rule) == ("stable", "changed")
+    assert [put.note.step for put in world.stable_puts if put.changed] == []
+    assert (world.stable.version, world.serving) == ("v3", NOTHING)
 
 
 async def test_stable_that_does_not_get_ready_in_the_rollout_is_undone_at_its_pods_word() -> None:
