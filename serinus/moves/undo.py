@@ -112,10 +112,15 @@ async def _settled(engine: Engine) -> None:
     async def ready() -> bool:
         return (await engine.ports.workload.stable()).settled
 
-    seconds = 2 * engine.timing.ready_seconds
-    late = await hold(engine, ready, seconds=seconds, waiting_for="the previous version to get ready")
-    if late and late.rule == "overdue":
-        raise RollbackError(f"the previous version of {engine.plan.service} is not ready after {seconds:g} s")
+    seconds, service = engine.timing.ready_seconds, engine.plan.service
+    for waited in (seconds, 2 * seconds):
+        late = await hold(engine, ready, seconds=seconds, waiting_for="the previous version to get ready")
+        if late is None or late.rule != "overdue":
+            return
+        said = f"the previous version of {service} is not ready after {waited:g} s; until it is, the traffic stays"
+        if not engine.record.late:
+            await say_late(engine, f"{engine.release}: {said}")
+    raise RollbackError(said)
 
 
 async def _return_to_untouched(engine: Engine, action: Action) -> None:
