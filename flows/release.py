@@ -18,7 +18,8 @@ from flows.phase import watch
 from flows.promotion import make_stable, promoting
 from flows.rollback import give_back, returning, take_back
 from flows.subflow import inside
-from serinus.errors import Fenced, RollbackError, SerinusError
+from serinus.errors import Fenced, RollbackError, SerinusError, Unrecorded
+from serinus.moves.close import close_unrecorded
 from serinus.wiring import Run, enter, held
 from tasks.cancel import cancellable
 from tasks.moved import Moved
@@ -46,6 +47,8 @@ async def release(
             stopped = await story(run, wait=if_busy == "wait")
             record = held().record
             return final(version, record.state, record.outcome, cancelled=stopped or cancel.asked)
+    except Unrecorded as error:
+        return Failed(name="Fenced", message=str(error))
     except Fenced as error:
         return Failed(name="Fenced", message=f"somebody else holds the release now: {error}")
     except RollbackError as error:
@@ -66,6 +69,11 @@ async def story(run: Run, wait: bool) -> bool:
             moved = await inside(promoting, make_stable, moved, f"{run.plan.version} becomes stable")
         if moved.ends:
             await inside(returning, give_back, moved, moved.reason)
+    except Unrecorded as gone:
+        if run.engine is None:  # nothing of it is on the route yet
+            raise
+        with anyio.CancelScope(shield=True):
+            raise Unrecorded(await close_unrecorded(run.engine, str(gone))) from gone
     except Fenced:
         raise
     except BaseException as error:  # a cancel, a time-out, a bug

@@ -115,6 +115,10 @@ class Fenced(SerinusError):
     """Somebody else holds the release now: stop and touch nothing."""
 
 
+class Unrecorded(Fenced):
+    """The release's record is gone: nobody holds it any more, and a canary must not keep traffic that nobody owns."""
+
+
 class Drift(SerinusError):
     """The route is not as it was left."""
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from serinus import wiring
 from serinus.adapters import KUBERNETES as ON_CLUSTER
 from serinus.errors import Finding, PolicyError, PreflightError, Refused
+from serinus.guards import Guards, guarding
 from serinus.local.platform import read_platform
 from serinus.moves.engine import KUBERNETES, LOCAL, Timing
 from serinus.moves.look import Guard
 from serinus.release.plan import Target
-from serinus.release.record import Record
+from serinus.release.record import Record, target_in
 from serinus.settings import Folders
 from serinus.stores import process
 
@@ -50,7 +51,7 @@ class Ground(Protocol):
         """Where its objects are; None where nobody here knows of it."""
         ...
 
-    def guards(self) -> AbstractAsyncContextManager[dict[str, Guard]]:
+    def guards(self) -> AbstractAsyncContextManager[Guards]:
         """One for each of them."""
         ...
 
@@ -76,8 +77,11 @@ class Here:
         target = wiring.target_of(service, self.folders)
         return target if target.workload == ON_CLUSTER else None
 
-    def guards(self) -> AbstractAsyncContextManager[dict[str, Guard]]:
-        return wiring.guards(self.folders)
+    def guards(self) -> AbstractAsyncContextManager[Guards]:
+        async def targets() -> Mapping[str, Target]:
+            return dict.fromkeys(wiring.services(self.folders), wiring.LOCAL)
+
+        return guarding(targets, lambda service, _: wiring.guard(service, self.folders))
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class There:
 
     async def services(self) -> frozenset[str]:
         async with self.connected() as kube:
-            return frozenset(await _recorded(kube))
+            return frozenset(map(_service, await _recorded(kube)))
 
     async def spread(self) -> Mapping[str, tuple[str, ...]]:
         """The namespaces of the whole cluster that have a record of it, by service; for who may look into all of it."""
@@ -124,18 +128,18 @@ class There:
         async with self.connected() as kube:
             return await self._target(kube, service)
 
+    def guards(self) -> AbstractAsyncContextManager[Guards]:
+        return guarding(self._guarded, self._guard)
+
     @asynccontextmanager
-    async def guards(self) -> AsyncIterator[dict[str, Guard]]:
+    async def _guard(self, service: str, target: Target) -> AsyncIterator[Guard]:
         """A process elsewhere proves nothing of itself: only silence tells that an owner is gone."""
-        async with AsyncExitStack() as stack:
-            async with self.connected() as kube:
-                targets = {service: await self._guarded(kube, service) for service in await _recorded(kube)}
-            opened: dict[str, Guard] = {}
-            for service, target in targets.items():
-                ports = await stack.enter_async_context(wiring.open_ports(service, self.folders, target=target))
-                opened[service] = Guard(ports, service, process.owner, timing=self.timing)
-                stack.push_async_callback(opened[service].stop)
-            yield opened
+        async with wiring.open_ports(service, self.folders, target=target) as ports:
+            opened = Guard(ports, service, process.owner, timing=self.timing)
+            try:
+                yield opened
+            finally:
+                await opened.stop()
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Kube]:
@@ -148,24 +152,38 @@ class There:
         finally:
             await kube.aclose()
 
-    async def _guarded(self, kube: Kube, service: str) -> Target:
+    async def _guarded(self) -> Mapping[str, Target]:
         """One that cannot be found must not keep the others from being guarded; it is said each time."""
-        try:
-            return await self._target(kube, service) or wiring.LOCAL
-        except Refused as cause:
-            log.error("%s is not guarded: %s", service, cause)
-            return wiring.LOCAL
+        found: dict[str, Target] = {}
+        async with self.connected() as kube:
+            for record in await _recorded(kube):
+                service = _service(record)
+                try:
+                    found[service] = self._target_of(kube, service, record) or wiring.LOCAL
+                except Refused as cause:
+                    log.error("%s is not guarded: %s", service, cause)
+                    found[service] = wiring.LOCAL
+        return found
 
     async def _target(self, kube: Kube, service: str) -> Target | None:
-        from serinus.ledgers.kubernetes import KubernetesLedger
+        from serinus.kube.client import CONFIG_MAP
+        from serinus.kube.names import record_name
+
+        return self._target_of(kube, service, await kube.find(CONFIG_MAP, record_name(service)))
+
+    def _target_of(self, kube: Kube, service: str, found: Object | None) -> Target | None:
+        """By its record, where it has one that can be read; else by its policy."""
+        from serinus.ledgers.kubernetes import record_in, text_in
 
         unread = ""
         try:
-            kept = await KubernetesLedger(kube, service).read()
-            if kept and isinstance(kept.record, Record):
-                return self._from_here(kube, kept.record.plan.target)
-            if kept:
-                unread = f"the record of {service} has schema {kept.record.schema}"
+            record = found and record_in(found)
+            if isinstance(record, Record):
+                return self._from_here(kube, record.plan.target)
+            if found and record:
+                if target := target_in(text_in(found)):
+                    return self._from_here(kube, target)
+                unread = f"the record of {service} has schema {record.schema}"
         except Refused as cause:
             unread = str(cause)
         planned = _planned(service, self.folders)
@@ -218,11 +236,11 @@ def _planned(service: str, folders: Folders) -> Target:
     return wiring.LOCAL
 
 
-async def _recorded(kube: Kube) -> list[str]:
-    """Every service with a record in the namespace."""
+async def _recorded(kube: Kube) -> list[Object]:
+    """Every record in the namespace."""
     from serinus.kube.client import CONFIG_MAP
 
-    return [_service(one) for one in await kube.select(CONFIG_MAP, _records())]
+    return await kube.select(CONFIG_MAP, _records())
 
 
 def _records() -> str:

@@ -241,12 +241,11 @@ def services(folders: Folders) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def guards(folders: Folders) -> AsyncIterator[dict[str, Guard]]:
-    """A guard for each service in this folder."""
-    async with AsyncExitStack() as stack:
-        opened: dict[str, Guard] = {}
-        for service in services(folders):
-            ports = await stack.enter_async_context(open_ports(service, folders))
-            opened[service] = Guard(ports, service, process.owner, process.gone)
-            stack.push_async_callback(opened[service].stop)
-        yield opened
+async def guard(service: str, folders: Folders) -> AsyncIterator[Guard]:
+    """The guard of a service in this folder, which can prove that an owner's process is gone."""
+    async with open_ports(service, folders) as ports:
+        opened = Guard(ports, service, process.owner, process.gone)
+        try:
+            yield opened
+        finally:
+            await opened.stop()

@@ -59,29 +59,27 @@ async def _looks(out: Terminal, ground: Ground, stop: asyncio.Event, once: bool,
     import asyncio
     from contextlib import suppress
 
-    from serinus.errors import PlatformError
+    from serinus.errors import Unavailable
     from serinus.moves.look import look_at_all
 
     looks, every = 0, ground.every_seconds
     pause = ground.timing.dead_seconds + 0.5 if once else every
-    while True:
-        try:
-            async with ground.guards() as watched:
-                while set(watched) == await ground.services():
-                    for sentence in await look_at_all(watched, at_most=None if once else every):
-                        out.result({"did": sentence}, sentence, "warn")
-                    looks += 1
-                    _tell(looked)
-                    if stop.is_set() or (once and (looks == 2 or not watched)):
-                        return looks
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), pause)
-        except PlatformError as cause:
-            if once or stop.is_set():
-                raise
-            out.result({"trouble": str(cause)}, f"cannot look: {cause}", "bad")
+    async with ground.guards() as guards:
+        while True:
+            watched, troubles = await guards.current()
+            for trouble in troubles:
+                out.result({"trouble": trouble}, trouble, "bad")
+            for sentence in await look_at_all(watched, at_most=None if once else every):
+                out.result({"did": sentence}, sentence, "warn")
+            looks += 1
+            if not troubles:
+                _tell(looked)
+            if once and (left := troubles or [f"{one}: not guarded" for one in watched if watched[one].failing]):
+                raise Unavailable("; ".join(left))
+            if stop.is_set() or (once and (looks == 2 or not watched)):
+                return looks
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every)
+                await asyncio.wait_for(stop.wait(), pause)
 
 
 def _tell(looked: Path | None) -> None:

@@ -14,15 +14,16 @@ from typing import Any
 from serinus.cli.exit_code import Code
 from serinus.cli.terminal import Terminal
 from serinus.errors import Refused, Unavailable
+from serinus.ground import Here
+from serinus.guards import Guards
 from serinus.local.child import tail, tied
 from serinus.local.platform import Platform, read_platform
 from serinus.local.programs import Say
 from serinus.local.service import Service
 from serinus.local.supervisor import GUARD_SECONDS, Options
 from serinus.local.supervisor import up as supervise
-from serinus.moves.look import Guard, look_at_all
+from serinus.moves.look import look_at_all
 from serinus.settings import Folders
-from serinus.wiring import guards
 
 UP_SECONDS = 180.0
 """Ready within that, fetching Prometheus and migrating Prefect's database included."""
@@ -80,12 +81,13 @@ class Looks:
     def __init__(self, folders: Folders, stack: AsyncExitStack) -> None:
         self._folders = folders
         self._stack = stack
-        self._guards: dict[str, Guard] | None = None
+        self._guards: Guards | None = None
 
     async def __call__(self) -> list[str]:
         if self._guards is None:
-            self._guards = await self._stack.enter_async_context(guards(self._folders))
-        return await look_at_all(self._guards, at_most=GUARD_SECONDS)
+            self._guards = await self._stack.enter_async_context(Here(self._folders).guards())
+        watched, troubles = await self._guards.current()
+        return troubles + await look_at_all(watched, at_most=GUARD_SECONDS)
 
 
 async def _deployed(folders: Folders, say: Callable[[str], None]) -> None:

@@ -102,17 +102,27 @@ class KubernetesLedger:
         return Kept(record, str(found["metadata"]["resourceVersion"]))
 
     def _kept(self, found: Object) -> Kept:
-        try:
-            return Kept(
-                from_json((found.get("data") or {})[_RECORD].encode()), str(found["metadata"]["resourceVersion"])
-            )
-        except KeyError as cause:
-            raise Refused(
-                f"ConfigMap {self._kube.namespace}/{self._name} is no record: it has no key {cause}"
-            ) from cause
-        except ValueError as cause:
-            why = str(cause).partition("\n")[0]
-            raise Refused(f"ConfigMap {self._kube.namespace}/{self._name} is no record: {why}") from cause
+        return Kept(record_in(found), str(found["metadata"]["resourceVersion"]))
+
+
+def record_in(found: Object) -> Record | Foreign:
+    """What the ConfigMap of a record holds.
+
+    Raises:
+        Refused: no record
+    """
+    name = f"{found['metadata'].get('namespace')}/{found['metadata']['name']}"
+    try:
+        return from_json(text_in(found))
+    except KeyError as cause:
+        raise Refused(f"ConfigMap {name} is no record: it has no key {cause}") from cause
+    except ValueError as cause:
+        raise Refused(f"ConfigMap {name} is no record: {str(cause).partition(chr(10))[0]}") from cause
+
+
+def text_in(found: Object) -> bytes:
+    """A record as it is stored. Raises KeyError: there is none."""
+    return str((found.get("data") or {})[_RECORD]).encode()
 
 
 def _checked(release: str) -> str:

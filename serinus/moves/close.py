@@ -172,6 +172,21 @@ async def close_held(engine: Engine, why: str) -> Closed:
     return engine.closed
 
 
+async def close_unrecorded(engine: Engine, why: str) -> str:
+    """What an owner does whose record is gone: returning the traffic needs none.
+
+    Returns:
+        what became of it, for people
+    """
+    try:
+        await close_held(engine, why)
+        said = f"{why}; the traffic is with stable, what is left of the release is the guard's to take away"
+    except Drift as drift:  # as the guard, which sees whether stable can serve
+        said = f"{why}; {drift}: the guard returns it once stable is ready"
+    await page(engine.ports, engine.plan.service, engine.release, said, "record")
+    return said
+
+
 def _serves(engine: Engine) -> str:
     """The weight that was read last."""
     weights = engine.record.tally.weights

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serinus.analysis.verdict import Verdict
-from serinus.errors import Conflict, Fenced, PlatformError, Unavailable
+from serinus.errors import Conflict, Fenced, PlatformError, Unavailable, Unrecorded
 from serinus.ports import Kept, Ports, Route
 from serinus.release.lifecycle import asked
 from serinus.release.mark import Mode
@@ -176,10 +176,10 @@ class Engine:
         return kept if _same(theirs, wanted) else None
 
     async def _read(self) -> tuple[Kept, Record]:
-        """The record as it stands, still ours; else Fenced."""
+        """The record as it stands, still ours; else Fenced, or Unrecorded."""
         kept = await self.ports.ledger.read()
         if kept is None:
-            raise Fenced(f"the record of {self.plan.service} is gone")
+            raise Unrecorded(f"the record of {self.plan.service} is gone: somebody removed it")
         theirs = kept.record
         if isinstance(theirs, Foreign) or theirs.owner != self._record.owner or theirs.token != self._record.token:
             raise Fenced(

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from serinus.errors import Conflict, Drift, Fenced, PlatformError, Refused, SerinusError, Unavailable
+from serinus.errors import Conflict, Drift, Fenced, PlatformError, Refused, RollbackError, SerinusError, Unavailable
 from serinus.moves.close import close_once, page
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.standing import Standing
@@ -21,12 +21,10 @@ from serinus.release.orphan import Conclusion
 from serinus.release.record import Foreign, Record
 
 log = logging.getLogger("serinus.guard")
-LOOK_SECONDS = 120.0
-"""How long one look at one service may take: two rollouts are awaited in the longest. One that takes longer is stuck."""
 CANCEL_SECONDS = 1.0
 BLIND_SECONDS = 300.0
 """How long a platform that does not answer, or does not know who asks, is taken to mend itself."""
-UNGUARDED = "unguarded"
+UNGUARDED, STUCK = "unguarded", "stuck"
 
 
 class Guard:
@@ -58,6 +56,15 @@ class Guard:
         self._paged: set[tuple[str, str]] = set()
         self._looking: asyncio.Task[list[str]] | None = None
         self._begun = 0.0
+        self.clean = False
+        """The last look found nothing that a release has left."""
+        self.failing = False
+        """The last look failed, or was given up."""
+
+    @property
+    def look_seconds(self) -> float:
+        """How long a look may take; one that takes longer is stuck: two rollouts of two are awaited in the longest."""
+        return 5 * self._timing.ready_seconds
 
     def looking(self) -> asyncio.Task[list[str]]:
         """The look that goes on, or a new one."""
@@ -74,13 +81,15 @@ class Guard:
     async def give_up(self) -> list[str]:
         """End a look that is stuck, and say so; the next one goes on from what is found then."""
         look, took = self.looking(), self._ports.clock.monotonic() - self._begun
-        if took < LOOK_SECONDS or look.cancelling():
+        if took < self.look_seconds or look.cancelling():
             return []
         look.cancel()
+        self.failing = True
         await asyncio.wait({look}, timeout=CANCEL_SECONDS)
         if look.done():
             self._looking = None
-        return [f"{self._service}: a look took {took:.0f} s and was given up; the others go on"]
+        text = f"{self._service}: a look took {took:.0f} s and was given up; the next one goes on from there"
+        return await self._page(self._service, STUCK, text) or [text]
 
     async def stop(self) -> None:
         """Look no more; what was half done is found by the next guard."""
@@ -93,18 +102,25 @@ class Guard:
         try:
             said = await self.look()
         except Exception as cause:  # a bug too: the other services, and the next look at this one, must not die of it
+            self.failing = True
             own = isinstance(cause, SerinusError)
             what = str(cause) if own else f"this is a bug in serinus: {type(cause).__name__}: {cause}"
             text = f"{self._service}: cannot be guarded now: {what}"
-            stands = isinstance(cause, Refused) or not own
             lasted = self._failing.lasted(type(cause), self._ports.clock.monotonic())
-            if lasted >= (self._timing.dead_seconds if stands else BLIND_SECONDS):
+            if lasted >= self._patience(cause):
                 log.debug("%s: the look failed", self._service, exc_info=cause)
                 return await self._page(self._service, UNGUARDED, text) or [text]
             return [text]
-        self._failing = Standing()
-        self._paged.discard((self._service, UNGUARDED))
+        self._failing, self.failing = Standing(), False
+        self._paged -= {(self._service, UNGUARDED), (self._service, STUCK)}
         return said
+
+    def _patience(self, cause: Exception) -> float:
+        """How long it may stand before a person is told, in seconds."""
+        if isinstance(cause, RollbackError):
+            return 0.0
+        stands = isinstance(cause, Refused) or not isinstance(cause, SerinusError)
+        return self._timing.dead_seconds if stands else BLIND_SECONDS
 
     async def look(self) -> list[str]:
         """Look once; a sentence for each thing that was done.
@@ -122,6 +138,7 @@ class Guard:
         except Refused as cause:
             return done + await self._unread(route, cause)
         self._unreadable = Standing()
+        self.clean = kept is None and route.mark is None and canary is None
         if kept is not None and not kept.record.ended:
             return done + await self._live(kept, route)
         self._beat, self._mine = Standing(), None
@@ -255,7 +272,9 @@ async def look_at_all(guards: Mapping[str, Guard], at_most: float | None = None)
     """
     looks = {service: guard.looking() for service, guard in guards.items()}
     if looks:
-        await asyncio.wait(looks.values(), timeout=LOOK_SECONDS if at_most is None else at_most)
+        await asyncio.wait(
+            looks.values(), timeout=max(guard.look_seconds for guard in guards.values()) if at_most is None else at_most
+        )
     done: list[str] = []
     for service, look in looks.items():
         if not look.done():

@@ -5,6 +5,7 @@ Who may write it, and in which order, is `serinus.moves`; what follows from it i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -15,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from serinus.analysis.state import GateState
 from serinus.release.evidence import Head, Line, following
-from serinus.release.plan import Phase, Plan
+from serinus.release.plan import Phase, Plan, Target
 
 SCHEMA = 1
 
@@ -226,6 +227,11 @@ def _adapter() -> TypeAdapter[Record]:
 
 
 @cache
+def _target() -> TypeAdapter[Target]:
+    return TypeAdapter(Target)
+
+
+@cache
 def _fixed() -> TypeAdapter[Foreign]:
     return TypeAdapter(Foreign)
 
@@ -251,6 +257,14 @@ def from_json(text: bytes) -> Record | Foreign:
         return _adapter().validate_json(text)
     except ValidationError as cause:
         raise ValueError(f"a record of schema {SCHEMA} that cannot be read: {_first(cause)}") from cause
+
+
+def target_in(text: bytes) -> Target | None:
+    """Where a release's objects are, of a record of any schema, as far as it still says that as this one does; else None."""
+    try:
+        return _target().validate_python(json.loads(text)["plan"]["target"])
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def _first(cause: ValidationError) -> str:

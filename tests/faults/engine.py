@@ -13,9 +13,9 @@ import logging
 import sys
 from pathlib import Path
 
-from serinus.errors import Fenced, PlatformError, PreflightError
+from serinus.errors import Fenced, PlatformError, PreflightError, Unrecorded
 from serinus.moves.acquire import acquire
-from serinus.moves.close import close_held
+from serinus.moves.close import close_held, close_unrecorded
 from serinus.moves.engine import Engine, Timing
 from serinus.moves.preflight import preflight
 from serinus.moves.roll_back import roll_back
@@ -56,6 +56,9 @@ async def main(state: str, service: str, version: str, policy: str, ready_second
             await story(run, Timing(ready_seconds=float(ready_seconds)))
         except PreflightError as refused:
             return {"outcome": "refused", "why": str(refused)}
+        except Unrecorded as gone:
+            assert run.engine is not None
+            return {"outcome": "fenced", "why": await close_unrecorded(run.engine, str(gone))}
         except Fenced as fenced:
             return {"outcome": "fenced", "why": str(fenced)}
         except PlatformError as trouble:

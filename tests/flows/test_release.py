@@ -264,6 +264,16 @@ async def test_a_bug_gives_the_traffic_back(
     assert "stopped: a bug" in (state.message or "")
 
 
+async def test_a_record_that_is_removed_gives_the_traffic_back(prefect: PrefectServer, over: Make) -> None:
+    release = over(plan=a_plan(5, soak=600.0))
+    running = asyncio.create_task(start.run_here(await release.created()))
+    await release.until(lambda record: record.state is Stands.PHASE and record.soaked_seconds > 1)
+    release.world.ledger.drop()
+    state = await running
+    assert (state.name, release.world.serving) == ("Fenced", NOTHING)
+    assert "the record of shop is gone: somebody removed it; the traffic is with stable" in (state.message or "")
+
+
 async def test_a_release_that_was_taken_over_ends_fenced(prefect: PrefectServer, over: Make) -> None:
     release = over(plan=a_plan(5, soak=600.0))
     made = await release.created()

@@ -104,10 +104,41 @@ async def no_figures(shop: Shop) -> str:
     return why
 
 
+async def record_removed(shop: Shop) -> str:
+    """Its owner returns the traffic itself; the guard that knew the service takes the rest away."""
+    async with shop.users() as users, shop.guarded():
+        going = await shop.begin(**LONG)
+        await shop.at_percent(50)
+        await shop.hand("delete", "configmap", "serinus-shop")
+        outcome, why = await going.ended()
+        await shop.whole(BEFORE)
+    assert outcome == "fenced", (outcome, why)
+    assert "the record of shop is gone" in why, why
+    assert await shop.record() is None
+    assert users.failed == 0, users.seen
+    return why
+
+
+async def record_removed_engine_dead(shop: Shop) -> str:
+    """Neither owner nor record: the guard goes on with what it knew."""
+    async with shop.users() as users, shop.guarded() as said:
+        engine = await shop.process(**LONG)
+        await shop.at_percent(50)
+        engine.kill()
+        await shop.hand("delete", "configmap", "serinus-shop")
+        seconds = await shop.returned()
+        await shop.whole(BEFORE)
+    assert await shop.record() is None
+    assert users.failed == 0, users.seen
+    return f"weight 0 after {seconds:.1f} s: {said}"
+
+
 SCENARIOS: dict[str, tuple[str, Callable[[Shop], Awaitable[str]]]] = {
     "SIGSTOP, and a guard that looks twice": ("contour", thawed),
     "SIGKILL at 50": ("gateway-api", killed_at_50),
     "SIGKILL in promotion": ("contour", killed_promoting),
     "two at once": ("contour", two_at_once),
     "no figures": ("contour", no_figures),
+    "record removed": ("gateway-api", record_removed),
+    "record removed, engine dead": ("contour", record_removed_engine_dead),
 }

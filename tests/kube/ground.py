@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from serinus.errors import Fenced, PlatformError, PreflightError
+from serinus.errors import Fenced, PlatformError, PreflightError, Unrecorded
 from serinus.ground import There
 from serinus.kube.client import Kube
 from serinus.kube.connecting import connect
@@ -25,6 +25,7 @@ from serinus.kube.split_router import SplitRouter
 from serinus.ledgers.kubernetes import KubernetesLedger
 from serinus.local.child import tail, tied
 from serinus.moves.acquire import acquire
+from serinus.moves.close import close_unrecorded
 from serinus.moves.engine import Engine, Timing
 from serinus.moves.look import look_at_all
 from serinus.moves.preflight import preflight
@@ -152,6 +153,9 @@ class Shop:
                     await carry_out(going.engine, facts.template)
                 except PlatformError as trouble:
                     await taken_back(going.engine, f"stopped: {trouble}")
+            except Unrecorded as gone:
+                assert going.engine is not None
+                return "fenced", await close_unrecorded(going.engine, str(gone))
             except Fenced as fenced:
                 return "fenced", str(fenced)
             except PreflightError as refused:
@@ -198,17 +202,17 @@ class Shop:
         """A guard that looks each second while the block lasts; what it said."""
         said: list[str] = []
         there = There(
-            Folders.at(self.folder / "guard"), self.space.namespace, timing=replace(QUICK, dead_seconds=dead_seconds)
+            Folders.at(self.folder / "guard"),
+            self.space.namespace,
+            kubeconfig=str(self.account.kubeconfig),
+            timing=replace(QUICK, dead_seconds=dead_seconds),
         )
+        guards = await self.stack.enter_async_context(there.guards())
 
         async def looking() -> None:
-            async with self.opening:
-                with pytest.MonkeyPatch.context() as patched:
-                    where = str(self.account.kubeconfig)
-                    patched.setattr("serinus.kube.connecting.KUBE_CONFIG_DEFAULT_LOCATION", where)
-                    guards = await self.stack.enter_async_context(there.guards())
             while True:
-                said.extend(await look_at_all(guards))
+                watched, troubles = await guards.current()
+                said.extend(troubles + await look_at_all(watched))
                 await asyncio.sleep(1.0)
 
         going = asyncio.ensure_future(looking())

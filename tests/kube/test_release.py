@@ -192,9 +192,9 @@ async def test_a_guard_of_the_namespace_ends_what_a_silent_engine_left(space: Ac
             there = There(Folders.at(tmp_path / "elsewhere"), space.namespace, timing=replace(QUICK, dead_seconds=2.0))
             assert await there.services() == {"shop"}
             async with there.guards() as guards:
-                assert await look_at_all(guards) == []
+                assert await look_at_all((await guards.current())[0]) == []
                 await asyncio.sleep(there.timing.dead_seconds)
-                said = await look_at_all(guards)
+                said = await look_at_all((await guards.current())[0])
             assert "taken over, no beat for" in said[0]
             assert (await engine.ports.router.read()).mark is None
             with pytest.raises(Fenced):

@@ -7,16 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.errors import PlatformError, Refused, Unavailable
-from serinus.moves.look import BLIND_SECONDS, LOOK_SECONDS, Guard, look_at_all
+from serinus.errors import PlatformError, Refused, Unavailable, Unrecorded
+from serinus.moves.acquire import acquire
+from serinus.moves.close import close_unrecorded
+from serinus.moves.look import BLIND_SECONDS, Guard, look_at_all
+from serinus.moves.preflight import preflight
 from serinus.ports import Ports
 from serinus.release.mark import Mark, Mode
 from serinus.release.record import Note, Record, State, to_json
 from serinus.release.weight import EVERYTHING, NOTHING, Weight
 from tests.fakes import FakeWorld, Fault, Version, a_world
-from tests.moves.driver import TIMING, a_guard, guarded, ports, release, until
+from tests.moves.driver import TIMING, a_guard, carry_out, guarded, ports, release, until
 from tests.release.builders import a_plan
 
+LOOK_SECONDS = 5 * TIMING.ready_seconds
 BOUND_SECONDS = 2.0 + 5.0 + 2.0
 """G + D, and one look more."""
 
@@ -71,6 +75,54 @@ async def test_an_orphaned_canary_with_everything_serves_until_stable_can(unread
     assert kept is not None
     assert isinstance(kept.record, Record)
     assert (kept.record.state, world.serving, world.stable.version) == (State.ROLLED_BACK, NOTHING, "v3")
+
+
+async def test_a_stable_that_never_gets_ready_again_pages_a_person_before_the_trying_ends() -> None:
+    world = a_world(rollout_seconds=30.0)
+    task = await until(world, 20.0, release(world, a_plan(100, soak=2)))
+    assert {pod.version for pod in world.stable.pods} == {"v1", "v2"}
+    task.cancel()
+    await asyncio.wait({task})
+    world.rollout_seconds = 1e6
+    guard, said, died = a_guard(world), list[str](), world.now
+    while world.now < died + 200 and not world.notifier.told:
+        said += await look_at_all({"shop": guard}, at_most=0.0)
+        await world.clock.sleep(2.0)
+    [notice] = world.notifier.told
+    assert "the previous version of shop is not ready after 30 s; until it is, the traffic stays" in notice.text
+    assert world.serving == EVERYTHING
+    await guard.stop()
+
+
+async def test_a_record_that_is_removed_leaves_no_weight_whoever_sees_it_first() -> None:
+    world = a_world()
+    await orphan(world)
+    guard = a_guard(world)
+    await guard.look()
+    assert not guard.clean
+    world.ledger.drop()
+    said = await guard.look()
+    assert "r1: 5 % returned to stable, no live release owns it" in said
+    assert (world.serving, (await world.router.read()).mark) == (NOTHING, None)
+    await guard.look()
+    assert guard.clean
+
+
+async def test_an_owner_whose_record_is_removed_returns_the_traffic_itself() -> None:
+    world = a_world()
+    facts = await preflight(ports(world), a_plan(5, 100, soak=60))
+    engine = await acquire(ports(world), a_plan(5, 100, soak=60), facts, release="r1", owner="me")
+    task = asyncio.ensure_future(carry_out(engine, facts.template))
+    while world.serving == NOTHING:
+        await world.clock.sleep(0.1)
+    world.ledger.drop()
+    with pytest.raises(Unrecorded, match="the record of shop is gone") as gone:
+        await task
+    said = await close_unrecorded(engine, str(gone.value))
+    assert world.serving == NOTHING
+    assert "the traffic is with stable" in said
+    assert [notice.text for notice in world.notifier.told] == [said]
+    assert await world.ledger.read() is None, "and writes none"
 
 
 async def test_evidence_that_cannot_be_copied_keeps_no_weight() -> None:
@@ -144,6 +196,8 @@ async def test_a_look_that_is_stuck_is_given_up_said_and_begun_anew(stubborn: bo
     await other.clock.sleep(2)
     said = await look_at_all(guards, at_most=0.05)
     assert [sentence for sentence in said if "slow" in sentence and "given up" in sentence], said
+    assert stuck.failing
+    assert [notice.urgent for notice in other.notifier.told] == [True], "a person looks what it is stuck at"
     for _ in range(8):
         assert not [sentence for sentence in await look_at_all(guards, at_most=0.05) if "slow" in sentence]
         await world.clock.sleep(1.0)

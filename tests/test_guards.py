@@ -1,0 +1,97 @@
+"""Whose guards are open: those of services that appear, go, move elsewhere, or cannot be opened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from serinus.errors import Refused, Unavailable
+from serinus.guards import Guards, guarding
+from serinus.moves.look import Guard, look_at_all
+from serinus.release.mark import Mark, Mode
+from serinus.release.plan import Target
+from serinus.release.weight import NOTHING, Weight
+from serinus.wiring import LOCAL
+from tests.fakes import FakeWorld, a_world
+from tests.moves.driver import ports
+
+ELSEWHERE = replace(LOCAL, router_options={"proxy": "front"})
+
+
+@dataclass
+class Namespace:
+    """Services, each with a world of its own."""
+
+    targets: dict[str, Target] = field(default_factory=lambda: {"shop": LOCAL})
+    worlds: dict[str, FakeWorld] = field(default_factory=lambda: {"shop": a_world(), "till": a_world()})
+    closed: list[str] = field(default_factory=list)
+    away: bool = False
+
+    async def found(self) -> Mapping[str, Target]:
+        if self.away:
+            raise Unavailable("no answer")
+        return dict(self.targets)
+
+    @asynccontextmanager
+    async def opened(self, service: str, target: Target) -> AsyncIterator[Guard]:
+        if service == "odd":
+            raise Refused("its token cannot be sent")
+        yield Guard(ports(self.worlds[service]), service, lambda: "guard")
+        self.closed.append(service)
+
+
+@pytest.fixture
+async def there() -> Namespace:
+    return Namespace()
+
+
+@pytest.fixture
+async def guards(there: Namespace) -> AsyncIterator[Guards]:
+    async with guarding(there.found, there.opened) as guards:
+        yield guards
+
+
+async def looked(guards: Guards) -> list[str]:
+    watched, troubles = await guards.current()
+    return troubles + await look_at_all(watched)
+
+
+async def test_a_guard_stays_as_it_is_while_others_come_and_cannot_be_opened(there: Namespace, guards: Guards) -> None:
+    before = (await guards.current())[0]["shop"]
+    there.targets |= {"odd": LOCAL, "till": LOCAL}
+    watched, troubles = await guards.current()
+    assert (watched["shop"] is before, set(watched)) == (True, {"shop", "till"}), "it remembers whom it has seen alive"
+    assert troubles == ["odd: cannot be guarded: its token cannot be sent"]
+
+
+async def test_a_service_without_a_record_is_looked_at_until_nothing_is_left_of_it(
+    there: Namespace, guards: Guards
+) -> None:
+    world = there.worlds["shop"]
+    await guards.current()
+    await world.router.write(Mark("r1", 1, 1, Mode.OPEN, Weight.of(25)), await world.router.read())
+    there.targets.clear()
+    assert "r1: 25 % returned to stable, no live release owns it" in await looked(guards)
+    assert (world.serving, there.closed) == (NOTHING, [])
+    for _ in range(2):
+        await looked(guards)
+    assert (await guards.current(), there.closed) == (({}, []), ["shop"])
+
+
+async def test_where_its_objects_are_elsewhere_it_is_looked_at_there(there: Namespace, guards: Guards) -> None:
+    before = (await guards.current())[0]["shop"]
+    there.targets["shop"] = ELSEWHERE
+    assert (await guards.current())[0]["shop"] is not before
+    assert there.closed == ["shop"]
+
+
+async def test_what_is_guarded_is_looked_at_also_where_nobody_says_what_there_is(
+    there: Namespace, guards: Guards
+) -> None:
+    await guards.current()
+    there.away = True
+    watched, troubles = await guards.current()
+    assert (set(watched), troubles) == ({"shop"}, ["cannot look for services: no answer"])
