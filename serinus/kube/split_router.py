@@ -5,6 +5,7 @@ Which object, where its backends stand and what its controller says of it is the
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,9 @@ from serinus.release.weight import NOTHING
 _TRIES = 3
 _GONE = Route(NOTHING, None, "gone", gone=True)
 _NO_DRY_RUN = "does not support dry run"
+HEARD_SECONDS = 10.0
+"""How long a controller may take to say something of an object that somebody has just written."""
+HEAR_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +121,23 @@ class SplitRouter:
         try:
             await self._kube.patch(self._kind, self._name, operations, dry_run=True)
         except Conflict:
-            return  # somebody writes just now: the right to write is there, which is all that was asked
+            pass  # somebody writes just now: the right to write is there, which is all that was asked
         except Refused as cause:
             if _NO_DRY_RUN not in str(cause):  # said by a webhook, long after the right was asked for
                 raise
+        if route.mark is None:
+            await self._heard()
+
+    async def _heard(self) -> None:
+        """A controller has spoken of the object as it stands: else no weight is ever taken up, and none known to be taken back."""
+        try:
+            async with asyncio.timeout(HEARD_SECONDS):
+                while not self._word(await self._there()).seen:
+                    await asyncio.sleep(HEAR_SECONDS)
+        except TimeoutError:
+            what = f"no controller has said anything of {self} as it stands"
+            mend = "name one that runs here, by its class or its parent, or see what keeps it from answering"
+            raise Refused(what, mend) from None
 
     async def project(self) -> bool:
         """The object is what serves: there is no rendering of it to mend."""

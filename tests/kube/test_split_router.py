@@ -8,7 +8,7 @@ from typing import cast
 import jsonpatch
 import pytest
 
-from serinus.errors import Conflict
+from serinus.errors import Conflict, Refused
 from serinus.kube import names
 from serinus.kube.client import DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.patch import Object, Operation
@@ -40,7 +40,9 @@ class Server:
     async def get(self, kind: Kind, name: str) -> Object:
         return await self.find(kind, name)
 
-    async def patch(self, kind: Kind, name: str, operations: list[Operation]) -> Object:
+    async def patch(self, kind: Kind, name: str, operations: list[Operation], dry_run: bool = False) -> Object:
+        if dry_run:
+            return patched(self.seen, operations)
         for _ in range(2 if self.twice else 1):
             try:
                 self.seen = patched(self.seen, operations)
@@ -88,6 +90,22 @@ async def test_a_close_that_came_after_ours_is_not_taken_for_it() -> None:
     server.others = [{"op": "replace", "path": "/metadata/annotations/serinus.dev~1shop", "value": text}]
     with pytest.raises(Conflict):
         await router.write(a_mark(25, seq=2), seen)
+
+
+async def test_a_route_that_no_controller_speaks_of_is_fit_for_no_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serinus.kube.split_router.HEARD_SECONDS", 0.6)
+    server = Server(an_object(FORM, [{"name": "shop", "port": 80}]))
+    asked = 0
+
+    def word(found: Object) -> Word:
+        nonlocal asked
+        asked += 1
+        return Word(asked > 2)
+
+    await SplitRouter(cast("Kube", server), FRONT, "front", of(FORM), word).rehearse_close()
+    silent = SplitRouter(cast("Kube", server), FRONT, "front", of(FORM), lambda _: Word(False))
+    with pytest.raises(Refused, match="no controller has said anything of .* as it stands"):
+        await silent.rehearse_close()
 
 
 class Beside(Server):
