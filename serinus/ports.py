@@ -107,6 +107,7 @@ class Side:
         code: of `template`, what `put_stable` writes; two equal ones run the same code, whatever is mounted
         mounts: checksum by name of what is mounted, such as `ConfigMap/shop`
         writer: who wrote `code` last beside us, for people; empty where that is not known
+        spare: how many of its instances may be missing while it is rolled out
     """
 
     template: str
@@ -120,11 +121,17 @@ class Side:
     code: str = ""
     mounts: Mapping[str, str] = field(default_factory=dict)
     writer: str = ""
+    spare: int = 0
 
     @property
     def ready(self) -> int:
         """Instances of this very template that are ready."""
         return sum(pod.ready and pod.version == self.version for pod in self.pods)
+
+    @property
+    def carries(self) -> bool:
+        """As many of this very template are ready as must be while it is rolled out: it can have all traffic."""
+        return self.ready >= max(self.replicas - self.spare, 1)
 
 
 class Workload(Protocol):

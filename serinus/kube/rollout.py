@@ -18,6 +18,19 @@ def settled(deployment: Mapping[str, Any]) -> bool:
     return seen and counts == {spec["replicas"]} and not spec.get("paused")
 
 
+def spare(deployment: Mapping[str, Any]) -> int:
+    """How many of its pods may be missing in a rollout: its own `maxUnavailable`, and never more than a quarter, which is the default.
+
+    Source: Kubernetes, Deployments, "Max Unavailable": of a percentage the part of a pod does not count.
+    """
+    spec = deployment["spec"]
+    replicas = int(spec["replicas"])
+    said = ((spec.get("strategy") or {}).get("rollingUpdate") or {}).get("maxUnavailable", "25%")
+    if isinstance(said, str) and said.endswith("%"):
+        return min(replicas * int(said[:-1]) // 100, replicas // 4)
+    return min(int(said), replicas // 4)
+
+
 def late(deployment: Mapping[str, Any]) -> str:
     """Why its controller says that no more pods got ready within its `progressDeadlineSeconds`; empty where they did."""
     said = _said(deployment, "Progressing", "False")

@@ -130,14 +130,12 @@ class SplitRouter:
 
     async def _heard(self) -> None:
         """A controller has spoken of the object as it stands: else no weight is ever taken up, and none known to be taken back."""
-        try:
-            async with asyncio.timeout(HEARD_SECONDS):
-                while not self._word(await self._there()).seen:
-                    await asyncio.sleep(HEAR_SECONDS)
-        except TimeoutError:
-            what = f"no controller has said anything of {self} as it stands"
-            mend = "name one that runs here, by its class or its parent, or see what keeps it from answering"
-            raise Refused(what, mend) from None
+        for _ in range(round(HEARD_SECONDS / HEAR_SECONDS)):
+            if self._word(await self._there()).seen:
+                return
+            await asyncio.sleep(HEAR_SECONDS)
+        what = f"no controller has said anything of {self} as it stands"
+        raise Refused(what, "name one that runs here, by its class or its parent, or see what keeps it from answering")
 
     async def project(self) -> bool:
         """The object is what serves: there is no rendering of it to mend."""

@@ -16,6 +16,7 @@ from serinus.moves.changed import UNDONE, noted, remounted, runs_ours
 from serinus.moves.close import close_held, closed_mark, say_late, wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.hold import hold
+from serinus.moves.instances import ready
 from serinus.moves.patience import endingly
 from serinus.ports import Side
 from serinus.release.lifecycle import Action
@@ -45,12 +46,13 @@ async def undo(engine: Engine, action: Action) -> None:
     except (PlatformError, RollbackError):
         await _return_to_untouched(engine, action)
         raise
-    await _settled(engine)
+    await _able(engine)
     await _returned(engine, action)
+    late = await _rolled_out(engine)
     seconds = engine.ports.clock.monotonic() - started
     begun = engine.record.outcome
     served = begun.weight_percent if begun else EVERYTHING.percent
-    why = "; ".join(filter(None, (action.why, left)))
+    why = "; ".join(filter(None, (action.why, left, late)))
     outcome = Outcome(why, action.gate, action.rule, served, seconds)
     told = {"version": stable.version, "seconds": seconds, **({"left": left} if left else {"template": "previous"})}
     await endingly(engine, "the record to say that stable is back", partial(_say, engine, outcome, told))
@@ -106,21 +108,35 @@ def _left(record: Record, stable: Side) -> str:
     return f"{', '.join(names)} was changed by somebody since: left as it is" if names else ""
 
 
-async def _settled(engine: Engine) -> None:
+async def _able(engine: Engine) -> None:
     """Until stable can carry everything: before that the canary, or the new stable, serves on."""
 
-    async def ready() -> bool:
-        return (await engine.ports.workload.stable()).settled
+    async def able() -> bool:
+        stable = await engine.ports.workload.stable()
+        return stable.settled or stable.carries
 
     seconds, service = engine.timing.ready_seconds, engine.plan.service
     for waited in (seconds, 2 * seconds):
-        late = await hold(engine, ready, seconds=seconds, waiting_for="the previous version to get ready")
+        late = await hold(engine, able, seconds=seconds, waiting_for="the previous version to get ready")
         if late is None or late.rule != "overdue":
             return
         said = f"the previous version of {service} is not ready after {waited:g} s; until it is, the traffic stays"
         if not engine.record.late:
             await say_late(engine, f"{engine.release}: {said}")
     raise RollbackError(said)
+
+
+async def _rolled_out(engine: Engine) -> str:
+    """What of stable is not ready after as long as an instance may take: the traffic is with the others meanwhile."""
+    seen: list[Side] = []
+
+    async def settled() -> bool:
+        seen[:] = [await engine.ports.workload.stable()]
+        return seen[0].settled
+
+    seconds = engine.timing.ready_seconds
+    late = await hold(engine, settled, seconds=seconds, waiting_for="the previous version to be rolled out")
+    return f"{ready(seen[0])} after {seconds:g} s" if late and seen else ""
 
 
 async def _return_to_untouched(engine: Engine, action: Action) -> None:

@@ -271,6 +271,7 @@ class KubernetesWorkload:
             code=template.code,
             mounts=template.config,
             writer=writer.of_template(found),
+            spare=rollout.spare(found),
         )
 
     def _busy(self, name: str) -> Conflict:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serinus.kube.rollout import late, refused, settled
+from serinus.kube.rollout import late, refused, settled, spare
 from tests.kube.objects import a_deployment
 
 DONE = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
@@ -48,3 +48,22 @@ def test_why_it_does_not_get_on() -> None:
     assert late(a_deployment(status={"conditions": [fine, quota]})) == "", "it tries again, and others end meanwhile"
     both = "ProgressDeadlineExceeded: timed out; FailedCreate: exceeded quota: pods"
     assert late(a_deployment(status={"conditions": [slow, quota]})) == both
+
+
+@pytest.mark.parametrize(
+    ("replicas", "strategy", "may"),
+    [
+        (20, {}, 5),
+        (20, {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}}}, 2),
+        (20, {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 3}}}, 3),
+        (20, {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}}}, 0),
+        (20, {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}}}, 5),
+        (20, {"strategy": {"type": "Recreate"}}, 5),
+        (3, {}, 0),
+        (1, {"strategy": {"rollingUpdate": {"maxUnavailable": 1}}}, 0),
+    ],
+)
+def test_how_many_may_be_missing_while_it_is_rolled_out(replicas: int, strategy: dict[str, Any], may: int) -> None:
+    deployment = a_deployment(replicas=replicas)
+    deployment["spec"] |= strategy
+    assert spare(deployment) == may

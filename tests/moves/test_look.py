@@ -12,7 +12,7 @@ from serinus.moves.acquire import acquire
 from serinus.moves.close import close_unrecorded
 from serinus.moves.look import BLIND_SECONDS, Guard, look_at_all
 from serinus.moves.preflight import preflight
-from serinus.ports import Ports
+from serinus.ports import Ports, Side
 from serinus.release.mark import Mark, Mode
 from serinus.release.record import Note, Record, State, to_json
 from serinus.release.weight import EVERYTHING, NOTHING, Weight
@@ -91,6 +91,27 @@ async def test_a_stable_that_never_gets_ready_again_pages_a_person_before_the_tr
     [notice] = world.notifier.told
     assert "the previous version of shop is not ready after 30 s; until it is, the traffic stays" in notice.text
     assert world.serving == EVERYTHING
+    await guard.stop()
+
+
+async def test_traffic_goes_back_while_some_of_the_previous_version_are_not_ready_yet() -> None:
+    world = a_world(replicas=8, rollout_seconds=80.0)
+    task = await until(world, 30.0, release(world, a_plan(100, soak=2)))
+    assert {pod.version for pod in world.stable.pods} == {"v1", "v2"}
+    task.cancel()
+    await asyncio.wait({task})
+    read = world.workload.stable
+
+    async def rolled_out_by_parts() -> Side:
+        return replace(await read(), spare=2)
+
+    world.workload.stable = rolled_out_by_parts  # type: ignore[method-assign]
+    guard = a_guard(world)
+    while world.serving != NOTHING and world.now < 200:
+        await look_at_all({"shop": guard}, at_most=0.0)
+        await world.clock.sleep(0.5)
+    assert [put.note.step for put in world.stable_puts] == ["new", "undone"]
+    assert sorted(pod.version for pod in world.stable.pods) == ["v1"] * 6 + ["v2"] * 2
     await guard.stop()
 
 
