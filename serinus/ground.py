@@ -78,7 +78,7 @@ class Here:
         return target if target.workload == ON_CLUSTER else None
 
     def guards(self) -> AbstractAsyncContextManager[Guards]:
-        async def targets() -> Mapping[str, Target]:
+        async def targets() -> Mapping[str, Target | None]:
             return dict.fromkeys(wiring.services(self.folders), wiring.LOCAL)
 
         return guarding(targets, lambda service, _: wiring.guard(service, self.folders))
@@ -152,17 +152,17 @@ class There:
         finally:
             await kube.aclose()
 
-    async def _guarded(self) -> Mapping[str, Target]:
+    async def _guarded(self) -> Mapping[str, Target | None]:
         """One that cannot be found must not keep the others from being guarded; it is said each time."""
-        found: dict[str, Target] = {}
+        found: dict[str, Target | None] = {}
         async with self.connected() as kube:
             for record in await _recorded(kube):
                 service = _service(record)
                 try:
-                    found[service] = self._target_of(kube, service, record) or wiring.LOCAL
+                    found[service] = self._target_of(kube, service, record)
                 except Refused as cause:
-                    log.error("%s is not guarded: %s", service, cause)
-                    found[service] = wiring.LOCAL
+                    log.error("%s: %s", service, cause)
+                    found[service] = None
         return found
 
     async def _target(self, kube: Kube, service: str) -> Target | None:

@@ -14,7 +14,7 @@ from serinus.moves.look import Guard
 from serinus.release.plan import Target
 
 Opening = Callable[[str, Target], AbstractAsyncContextManager[Guard]]
-Targets = Callable[[], Awaitable[Mapping[str, Target]]]
+Targets = Callable[[], Awaitable[Mapping[str, Target | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Guards:
     """The guards that are open.
 
     Args:
-        targets: the services that there are now, and where their objects are
+        targets: the services that there are now, and where their objects are; None where nobody knows
         opening: one guard; stopped with the block
     """
 
@@ -49,7 +49,7 @@ class Guards:
             return self._guards(), [f"cannot look for services: {cause}"]
         for service, one in tuple(self._opened.items()):
             over = service not in targets and one.guard.clean
-            if over or targets.get(service, one.target) != one.target:
+            if over or (targets.get(service) or one.target) != one.target:
                 await self._opened.pop(service).stack.aclose()
         troubles = [await self._open(service, targets[service]) for service in targets if service not in self._opened]
         return self._guards(), [trouble for trouble in troubles if trouble]
@@ -57,8 +57,10 @@ class Guards:
     def _guards(self) -> dict[str, Guard]:
         return {service: one.guard for service, one in self._opened.items()}
 
-    async def _open(self, service: str, target: Target) -> str:
+    async def _open(self, service: str, target: Target | None) -> str:
         """Why it cannot be: the others are guarded all the same."""
+        if target is None:
+            return f"{service}: cannot be guarded: its record does not say where its route is"
         async with AsyncExitStack() as stack:
             try:
                 guard = await stack.enter_async_context(self._opening(service, target))

@@ -25,12 +25,12 @@ ELSEWHERE = replace(LOCAL, router_options={"proxy": "front"})
 class Namespace:
     """Services, each with a world of its own."""
 
-    targets: dict[str, Target] = field(default_factory=lambda: {"shop": LOCAL})
+    targets: dict[str, Target | None] = field(default_factory=lambda: {"shop": LOCAL})
     worlds: dict[str, FakeWorld] = field(default_factory=lambda: {"shop": a_world(), "till": a_world()})
     closed: list[str] = field(default_factory=list)
     away: bool = False
 
-    async def found(self) -> Mapping[str, Target]:
+    async def found(self) -> Mapping[str, Target | None]:
         if self.away:
             raise Unavailable("no answer")
         return dict(self.targets)
@@ -95,3 +95,13 @@ async def test_what_is_guarded_is_looked_at_also_where_nobody_says_what_there_is
     there.away = True
     watched, troubles = await guards.current()
     assert (set(watched), troubles) == ({"shop"}, ["cannot look for services: no answer"])
+
+
+async def test_where_its_record_cannot_be_read_any_more_it_is_guarded_where_it_was(
+    there: Namespace, guards: Guards
+) -> None:
+    before = (await guards.current())[0]["shop"]
+    there.targets |= {"shop": None, "till": None}
+    watched, troubles = await guards.current()
+    assert (watched["shop"] is before, set(watched)) == (True, {"shop"})
+    assert troubles == ["till: cannot be guarded: its record does not say where its route is"]
