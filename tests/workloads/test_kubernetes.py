@@ -69,9 +69,9 @@ async def test_each_service_leads_to_its_own_pods_alone(shop: Shop) -> None:
     await a_canary(shop, replicas=2)
     canary = await settled(shop.workload.canary)
     async with asyncio.timeout(SECONDS):
-        while shop.served("shop-canary") != {pod.name for pod in canary.pods}:
-            await asyncio.sleep(0.1)
-    assert shop.served("shop") == {pod.name for pod in stable.pods}
+        for service, side in (("shop-canary", canary), ("shop", stable)):
+            while shop.served(service) != {pod.name for pod in side.pods}:
+                await asyncio.sleep(0.1)
     assert {pod.version for pod in (await shop.workload.stable()).pods} == {"v1"}
     labels = shop.pods()[0]["metadata"]["labels"]
     assert (labels["app"], labels["tier"]) == ("shop-canary", "web")

@@ -85,6 +85,8 @@ class Cluster:
             raise Refused(f"{part} does not run in this cluster: {', '.join(self.parts())} do")
         os.kill(pid, signal.SIGSTOP)
         try:
+            while not _stands_still(pid):
+                time.sleep(0.001)
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -92,6 +94,15 @@ class Cluster:
     def parts(self) -> tuple[str, ...]:
         """Those that run now."""
         return tuple(sorted(path.name for path in (self.folder / PIDS).iterdir()))
+
+
+def _stands_still(pid: int) -> bool:
+    """Every thread of it: the kernel stops them one after the other, and the last may answer meanwhile."""
+    try:
+        stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # a thread has ended
+        return False
+    return all(stat.rpartition(")")[2].split()[0] in "TZX" for stat in stats)
 
 
 def write(cluster: Cluster) -> None:
