@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from serinus.clock import SystemClock, Ticks
-from serinus.errors import PlatformError, PolicyError
+from serinus.errors import PlatformError, PolicyError, Refused
 from serinus.ledgers.file import FileLedger
 from serinus.local.platform import read_platform
 from serinus.metrics.absent import AbsentMetrics
@@ -85,8 +85,10 @@ def _on_kubernetes(
         router: SplitRouter | ReplicasRouter = ReplicasRouter(kube, service, options["service"], options["deployment"])
     elif target.router == "contour":
         router = contour_router(kube, routed["proxy"], service, options["service"])
-    else:
+    elif target.router == "gateway-api":
         router = gateway_api_router(kube, routed["route"], service, options["service"])
+    else:  # by a record of another version
+        raise Refused(f"{service} is routed by {target.router}, which this version of serinus does not know")
     seen, around = Seen(kube), Surroundings(kube, named, service, router.routed)
     telling = Telling(kube, seen, named.deployment, named.container)
     record, route = Selection(CONFIG_MAP, record_name(service)), router.selection

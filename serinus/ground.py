@@ -239,8 +239,10 @@ def _planned(service: str, folders: Folders) -> Target:
 async def _recorded(kube: Kube) -> list[Object]:
     """Every record in the namespace."""
     from serinus.kube.client import CONFIG_MAP
+    from serinus.kube.names import record_name
 
-    return await kube.select(CONFIG_MAP, _records())
+    found = await kube.select(CONFIG_MAP, _records())
+    return [one for one in found if one["metadata"]["name"] == record_name(_service(one))]  # and no copy of one
 
 
 def _records() -> str:

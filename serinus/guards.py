@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from serinus.errors import PlatformError
+from serinus.errors import PlatformError, SerinusError
 from serinus.moves.look import Guard
 from serinus.release.plan import Target
 
@@ -36,19 +36,23 @@ class Guards:
         self._targets = targets
         self._opening = opening
         self._opened: dict[str, _Opened] = {}
+        self.known = False
+        """Which services there are could be asked when it was asked last."""
 
     async def current(self) -> tuple[Mapping[str, Guard], list[str]]:
         """Those to look with now, each as it was left; and why others, or new ones, cannot be.
 
-        A service that has lost its record is looked at until nothing of a release is left of it, and one whose objects are elsewhere
-        now is looked at there.
+        A service that has lost its record is looked at until nothing of a release is left of it, or a person was told that it cannot
+        be; and one whose objects are elsewhere now is looked at there.
         """
         try:
             targets = await self._targets()
         except PlatformError as cause:
+            self.known = False
             return self._guards(), [f"cannot look for services: {cause}"]
+        self.known = True
         for service, one in tuple(self._opened.items()):
-            over = service not in targets and one.guard.clean
+            over = service not in targets and (one.guard.clean or one.guard.told)
             if over or (targets.get(service) or one.target) != one.target:
                 await self._opened.pop(service).stack.aclose()
         troubles = [await self._open(service, targets[service]) for service in targets if service not in self._opened]
@@ -64,8 +68,8 @@ class Guards:
         async with AsyncExitStack() as stack:
             try:
                 guard = await stack.enter_async_context(self._opening(service, target))
-            except PlatformError as cause:
-                return f"{service}: cannot be guarded: {cause}"
+            except Exception as cause:  # a bug too, such as of a record that another version has written
+                return f"{service}: cannot be guarded: {str(cause) if isinstance(cause, SerinusError) else repr(cause)}"
             self._opened[service] = _Opened(guard, target, stack.pop_all())
         return ""
 

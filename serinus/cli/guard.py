@@ -72,11 +72,12 @@ async def _looks(out: Terminal, ground: Ground, stop: asyncio.Event, once: bool,
             for sentence in await look_at_all(watched, at_most=None if once else every):
                 out.result({"did": sentence}, sentence, "warn")
             looks += 1
-            if not troubles:
+            if guards.known:
                 _tell(looked)
-            if once and (left := troubles or [f"{one}: not guarded" for one in watched if watched[one].failing]):
+            over = once and (looks == 2 or not watched)
+            if over and (left := [*troubles, *(f"{one}: not guarded" for one in watched if watched[one].failing)]):
                 raise Unavailable("; ".join(left))
-            if stop.is_set() or (once and (looks == 2 or not watched)):
+            if stop.is_set() or over:
                 return looks
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)

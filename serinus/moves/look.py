@@ -62,6 +62,11 @@ class Guard:
         """The last look failed, or was given up."""
 
     @property
+    def told(self) -> bool:
+        """A person was told that it cannot be guarded, and it could not be since."""
+        return (self._service, UNGUARDED) in self._paged
+
+    @property
     def look_seconds(self) -> float:
         """How long a look may take; one that takes longer is stuck: two rollouts of two are awaited in the longest."""
         return 5 * self._timing.ready_seconds
