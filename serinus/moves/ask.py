@@ -15,9 +15,10 @@ from serinus.errors import Drift, PlatformError, Refused, SerinusError
 from serinus.moves.close import close
 from serinus.moves.engine import LOCAL, Closed, Timing
 from serinus.moves.undo import touches_stable
-from serinus.ports import Ports
+from serinus.ports import Ports, Route
 from serinus.release.mark import Mark, Mode
 from serinus.release.record import Ask, Record, Verb
+from serinus.release.weight import NOTHING
 
 log = logging.getLogger("serinus.ask")
 
@@ -62,11 +63,11 @@ async def abort(ports: Ports, who: str, why: str = "", *, release: str = "", tim
         Refused: there is nothing to abort, or a live release was not asked
         PlatformError: neither could the route be closed nor the owner be asked
     """
-    mark = (await ports.router.read()).mark
+    route = await ports.router.read()
     # Of the release that is found now: the next one of the service is nobody's to abort.
-    release = release or _serving(mark) or await _live(ports)
+    release = release or _serving(route.mark) or await _live(ports)
     wanted = new_ask(Verb.ABORT, who, why)
-    returned = await _returned(ports, mark, wanted, release, timing)
+    returned = await _returned(ports, route, wanted, release, timing)
     try:
         kept = await ports.ledger.ask(wanted, release)
     except PlatformError as cause:
@@ -79,7 +80,7 @@ async def abort(ports: Ports, who: str, why: str = "", *, release: str = "", tim
     if isinstance(kept.record, Record) and touches_stable(kept.record):  # its mark is off already
         return Left.PROMOTING
     # It may have marked the route meanwhile.
-    return await _returned(ports, (await ports.router.read()).mark, wanted, release, timing)
+    return await _returned(ports, await ports.router.read(), wanted, release, timing)
 
 
 def _serving(mark: Mark | None) -> str:
@@ -94,11 +95,14 @@ async def _live(ports: Ports) -> str:
     return kept.record.release
 
 
-async def _returned(ports: Ports, mark: Mark | None, wanted: Ask, release: str, timing: Timing) -> Closed | Left:
-    """The traffic, as far as that is anybody's to return."""
-    if mark is None or mark.release != release:
+async def _returned(ports: Ports, route: Route, wanted: Ask, release: str, timing: Timing) -> Closed | Left:
+    """The traffic, as far as that is anybody's to return; a weight whose mark is gone is the live release's."""
+    mark = route.mark
+    if mark is None and route.weight == NOTHING:
         return Left.UNSERVED
-    if mark.mode is Mode.REPLACED:
+    if mark is not None and mark.release != release:
+        return Left.UNSERVED
+    if mark is not None and mark.mode is Mode.REPLACED:
         return Left.PROMOTING
     try:
         return await close(

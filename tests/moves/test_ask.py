@@ -76,6 +76,15 @@ async def test_an_open_mark_alone_is_enough() -> None:
     assert world.routes[-1].weight == NOTHING
 
 
+async def test_a_weight_whose_mark_somebody_took_off_is_returned() -> None:
+    world = a_world()
+    going = await until(world, 10, release(world, LONG))
+    world.router.edit(unmark=True)
+    assert isinstance(await abort(ports(world), "ann"), Closed)
+    assert world.serving == NOTHING
+    assert (await going).state is State.ROLLED_BACK
+
+
 async def test_a_live_release_that_was_not_reached_is_named() -> None:
     """The mark that is open is another's, whose record is gone."""
     world = a_slow_world()
