@@ -16,10 +16,9 @@ from prefect.states import Failed
 from flows.ownership import own
 from flows.phase import watch
 from flows.promotion import make_stable, promoting
-from flows.rollback import give_back, returning, take_back
+from flows.rollback import give_back, let_go, returning, take_back
 from flows.subflow import inside
 from serinus.errors import Fenced, RollbackError, SerinusError, Unrecorded
-from serinus.moves.close import close_unrecorded
 from serinus.wiring import Run, enter, held
 from tasks.cancel import cancellable
 from tasks.moved import Moved
@@ -72,8 +71,7 @@ async def story(run: Run, wait: bool) -> bool:
     except Unrecorded as gone:
         if run.engine is None:  # nothing of it is on the route yet
             raise
-        with anyio.CancelScope(shield=True):
-            raise Unrecorded(await close_unrecorded(run.engine, str(gone))) from gone
+        raise await let_go(run.engine, gone) from gone
     except Fenced:
         raise
     except BaseException as error:  # a cancel, a time-out, a bug

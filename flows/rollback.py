@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from prefect import flow
@@ -11,9 +12,9 @@ from prefect.states import Completed, Failed
 
 from flows.subflow import Chapter, inside
 from serinus import wiring
-from serinus.errors import Fenced, RollbackError, SerinusError
+from serinus.errors import Fenced, RollbackError, SerinusError, Unrecorded
 from serinus.ground import located
-from serinus.moves.close import close_held
+from serinus.moves.close import close_held, close_unrecorded
 from serinus.moves.engine import Engine
 from serinus.moves.undo import touches_stable
 from serinus.release.lifecycle import Action, Step
@@ -26,6 +27,15 @@ from tasks.report import final
 from tasks.roll_back import roll_back
 from tasks.show import refused
 from tasks.undo import undo
+
+
+async def let_go(engine: Engine, gone: Unrecorded) -> Unrecorded:
+    """Return the traffic of a release whose record is gone; a cancel of this run waits for that, as nobody else knows of it."""
+    closing = asyncio.ensure_future(close_unrecorded(engine, str(gone)))
+    while not closing.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(closing)
+    return Unrecorded(closing.result())
 
 
 @flow(name="rollback", flow_run_name="{name}", validate_parameters=False)

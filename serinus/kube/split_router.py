@@ -112,9 +112,8 @@ class SplitRouter:
         now = await self._there()
         route = self._split.route(now)
         self._alone(now)
-        word = self._word(now)
-        if word.seen and word.complaint and route.mark is None:
-            raise Refused(f"{self} is rejected before any release of {self._split.service}: {word.complaint}")
+        if route.mark is None:
+            self._content(self._word(now))
         mark = route.mark or Mark("rehearsal", 0, 0, Mode.OPEN, NOTHING)
         closed = Mark(mark.release, mark.token, mark.seq + 1, Mode.CLOSED, NOTHING, "rehearsal")
         operations = self._split.marking(now, closed, route.original, secrets.token_hex(4))
@@ -131,11 +130,18 @@ class SplitRouter:
     async def _heard(self) -> None:
         """A controller has spoken of the object as it stands: else no weight is ever taken up, and none known to be taken back."""
         for _ in range(round(HEARD_SECONDS / HEAR_SECONDS)):
-            if self._word(await self._there()).seen:
+            word = self._word(await self._there())
+            self._content(word)
+            if word.seen:
                 return
             await asyncio.sleep(HEAR_SECONDS)
         what = f"no controller has said anything of {self} as it stands"
         raise Refused(what, "name one that runs here, by its class or its parent, or see what keeps it from answering")
+
+    def _content(self, word: Word) -> None:
+        """Raises Refused: the controller rejects what a release would begin with."""
+        if word.seen and word.complaint:
+            raise Refused(f"{self} is rejected before any release of {self._split.service}: {word.complaint}")
 
     async def project(self) -> bool:
         """The object is what serves: there is no rendering of it to mend."""

@@ -48,8 +48,8 @@ async def undo(engine: Engine, action: Action) -> None:
         raise
     await _able(engine)
     await _returned(engine, action)
-    late = await _rolled_out(engine)
     seconds = engine.ports.clock.monotonic() - started
+    late = await _rolled_out(engine)
     begun = engine.record.outcome
     served = begun.weight_percent if begun else EVERYTHING.percent
     why = "; ".join(filter(None, (action.why, left, late)))

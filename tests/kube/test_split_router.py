@@ -106,6 +106,10 @@ async def test_a_route_that_no_controller_speaks_of_is_fit_for_no_release(monkey
     silent = SplitRouter(cast("Kube", server), FRONT, "front", of(FORM), lambda _: Word(False))
     with pytest.raises(Refused, match="no controller has said anything of .* as it stands"):
         await silent.rehearse_close()
+    words = iter((Word(False), Word(False), Word(True, "two of them claim it")))
+    rejected = SplitRouter(cast("Kube", server), FRONT, "front", of(FORM), lambda _: next(words))
+    with pytest.raises(Refused, match="two of them claim it"):
+        await rejected.rehearse_close()
 
 
 class Beside(Server):

@@ -112,6 +112,15 @@ async def test_traffic_goes_back_while_some_of_the_previous_version_are_not_read
         await world.clock.sleep(0.5)
     assert [put.note.step for put in world.stable_puts] == ["new", "undone"]
     assert sorted(pod.version for pod in world.stable.pods) == ["v1"] * 6 + ["v2"] * 2
+    returned = world.now
+    while (record := world.ledger.written[-1][1]) and not record.ended and world.now < 300:
+        await look_at_all({"shop": guard}, at_most=0.0)
+        await world.clock.sleep(0.5)
+    assert record.outcome is not None
+    assert record.outcome.why.endswith("7 of 8 ready after 30 s")
+    assert (record.outcome.verdict_to_stable_seconds or 0) < returned - 30 + 1, (
+        "the rest was waited for with the traffic back"
+    )
     await guard.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,14 +12,18 @@ from prefect.client.schemas.objects import State
 
 import flows.rollback as back
 from serinus import wiring
-from serinus.errors import Fenced, RollbackError, SerinusError, Unavailable
+from serinus.errors import Fenced, RollbackError, SerinusError, Unavailable, Unrecorded
+from serinus.moves.acquire import acquire
+from serinus.moves.preflight import preflight
 from serinus.ports import Ports
 from serinus.release.plan import Target
+from serinus.release.weight import NOTHING
 from serinus.settings import Folders
 from serinus.wiring import LOCAL
-from tests.fakes import FakeWorld, Version, a_world
+from tests.fakes import FakeWorld, Fault, Version, a_world
 from tests.flows.over_fakes import ports
-from tests.moves.driver import release
+from tests.moves.driver import carry_out, release
+from tests.moves.driver import ports as driven
 from tests.release.builders import a_plan
 
 RollBack = Callable[[FakeWorld], Any]
@@ -76,3 +81,22 @@ async def test_what_was_taken_back_already_is_refused(rolled_back: RollBack) -> 
     await release(world, a_plan(100))
     state = await rolled_back(world)
     assert (state.type, state.name) == ("FAILED", "Refused")
+
+
+async def test_no_cancel_keeps_a_release_without_a_record_from_returning_its_traffic() -> None:
+    world = a_world()
+    facts = await preflight(driven(world), a_plan(5, 100, soak=60))
+    engine = await acquire(driven(world), a_plan(5, 100, soak=60), facts, release="r1", owner="me")
+    going = asyncio.ensure_future(carry_out(engine, facts.template))
+    while world.serving == NOTHING:
+        await world.clock.sleep(0.1)
+    world.ledger.drop()
+    world.inject(Fault.ROUTER_REFUSES, world.now, world.now + 20)
+    with pytest.raises(Unrecorded) as gone:
+        await going
+    leaving = asyncio.ensure_future(back.let_go(engine, gone.value))
+    for _ in range(3):
+        await world.clock.sleep(2.0)
+        leaving.cancel()
+    assert "the traffic is with stable" in str(await leaving)
+    assert world.serving == NOTHING
