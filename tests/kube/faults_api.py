@@ -67,6 +67,19 @@ async def away_for_a_moment(way: Way, shop: Shop) -> str:
     return why
 
 
+async def slow_throughout(shop: Shop) -> str:
+    """Half a second for each answer: everything takes longer, and nothing else happens."""
+    async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
+        server.go(Way.SLOW)
+        outcome, why = await (await shop.begin(kubeconfig=kubeconfig, **SHORT)).ended(140)
+        assert outcome == State.PROMOTED, why
+        server.go(Way.THROUGH)
+        await shop.whole(HEALTHY)
+    assert users.failed == 0, users.seen
+    assert server.done[Way.SLOW] > 50, server.done
+    return f"{server.done[Way.SLOW]} slow answers; {why}"
+
+
 async def away_for_long(way: Way, shop: Shop) -> str:
     """It lets go, says so each second, pages, and returns the traffic once it can."""
     async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
@@ -146,6 +159,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[Shop], Awaitable[str]]]] = {
     "absent at the start": ("contour", absent_at_the_start),
     "away for a moment": ("contour", partial(away_for_a_moment, Way.RESET)),
     "no answer for a moment": ("gateway-api", partial(away_for_a_moment, Way.LATE)),
+    "slow throughout": ("contour", slow_throughout),
     "away for long": ("contour", partial(away_for_long, Way.RESET)),
     "401 for ever": ("contour", away_for_ever),
 }

@@ -16,12 +16,14 @@ from tests.workloads.on_kubernetes import a_deployment
 
 async def deleted(shop: Shop) -> str:
     """Nothing is served by a route that is not there: the release ends; one made anew is nobody's."""
-    async with shop.users():
+    async with shop.users() as before:
         going = await shop.begin(**LONG)
         await shop.at_percent(50)
+        assert before.failed == 0, before.seen
         await shop.hand("delete", FORMS[shop.form].kind, "front")
         outcome, why = await going.ended()
     assert outcome == State.ROLLED_BACK, (outcome, why)
+    assert {answer.partition(" ")[0] for answer in before.seen} <= {"200", "404"}, before.seen
     assert "was deleted" in why, why
     made = FORMS[shop.form].object(f"{shop.space.namespace}.example")
     await asyncio.to_thread(shop.space.apply, made)
