@@ -135,11 +135,7 @@ class There:
     async def _guard(self, service: str, target: Target) -> AsyncIterator[Guard]:
         """A process elsewhere proves nothing of itself: only silence tells that an owner is gone."""
         async with wiring.open_ports(service, self.folders, target=target) as ports:
-            opened = Guard(ports, service, process.owner, timing=self.timing)
-            try:
-                yield opened
-            finally:
-                await opened.stop()
+            yield Guard(ports, service, process.owner, timing=self.timing)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Kube]:

@@ -29,7 +29,7 @@ class Guards:
 
     Args:
         targets: the services that there are now, and where their objects are; None where nobody knows
-        opening: one guard; stopped with the block
+        opening: one guard and its world
     """
 
     def __init__(self, targets: Targets, opening: Opening) -> None:
@@ -68,6 +68,7 @@ class Guards:
         async with AsyncExitStack() as stack:
             try:
                 guard = await stack.enter_async_context(self._opening(service, target))
+                stack.push_async_callback(guard.stop)
             except Exception as cause:  # a bug too, such as of a record that another version has written
                 return f"{service}: cannot be guarded: {str(cause) if isinstance(cause, SerinusError) else repr(cause)}"
             self._opened[service] = _Opened(guard, target, stack.pop_all())

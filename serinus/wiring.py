@@ -244,8 +244,4 @@ def services(folders: Folders) -> tuple[str, ...]:
 async def guard(service: str, folders: Folders) -> AsyncIterator[Guard]:
     """The guard of a service in this folder, which can prove that an owner's process is gone."""
     async with open_ports(service, folders) as ports:
-        opened = Guard(ports, service, process.owner, process.gone)
-        try:
-            yield opened
-        finally:
-            await opened.stop()
+        yield Guard(ports, service, process.owner, process.gone)

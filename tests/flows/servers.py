@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.serving import PrefectServer
+from tests.flows.serving import PrefectServer, serving
 
 
 @pytest.fixture(scope="session")
@@ -16,24 +16,14 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
     from flows.deploy import deploy  # here, because Prefect takes longer than most tests that need none
     from flows.start import history_sent
 
-    server = PrefectServer(tmp_path_factory.mktemp("prefect"))
-    server.start()
-    try:
-        server.wait()
+    with serving(tmp_path_factory.mktemp("prefect")) as server:
         asyncio.run(deploy(server.api))
         yield server
         asyncio.run(history_sent(20.0))
-    finally:
-        server.end()
 
 
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """With an auth string; nothing is deployed when a test begins, and when it ends."""
-    server = PrefectServer(tmp_path_factory.mktemp("bare"), more={"PREFECT_SERVER_API_AUTH_STRING": "user:password"})
-    server.start()
-    try:
-        server.wait()
+    with serving(tmp_path_factory.mktemp("bare"), PREFECT_SERVER_API_AUTH_STRING="user:password") as server:
         yield server
-    finally:
-        server.end()

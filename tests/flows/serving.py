@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,3 +129,19 @@ class PrefectServer:
     def _answer(answer: httpx.Response) -> Any:
         assert answer.is_success, f"{answer.request.url}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
+
+
+@contextmanager
+def serving(folder: Path, **more: str) -> Iterator[PrefectServer]:
+    """A server that answers, until the block ends.
+
+    Args:
+        more: of its environment
+    """
+    server = PrefectServer(folder, more=more)
+    server.start()
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.end()

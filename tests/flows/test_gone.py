@@ -18,7 +18,7 @@ from flows.deploy import deploy
 from serinus.ledgers.file import FileLedger
 from serinus.release.record import Record
 from tests.flows.platform import POLICY, Running
-from tests.flows.serving import PrefectServer
+from tests.flows.serving import PrefectServer, serving
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(700)]
 ENDS_SECONDS = 300.0
@@ -27,14 +27,9 @@ ENDS_SECONDS = 300.0
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[PrefectServer]:
     """A server of this test's own, to be killed; nobody starts it again."""
-    server = PrefectServer(tmp_path / "prefect")
-    server.start()
-    try:
-        server.wait()
+    with serving(tmp_path / "prefect") as server:
         asyncio.run(deploy(server.api))
         yield server
-    finally:
-        server.end()
 
 
 def recorded(platform: Running) -> Record | None:

@@ -19,13 +19,12 @@ from serinus.local.cluster.cluster import Cluster
 from serinus.release.record import State
 from tests.cluster.access import Access
 from tests.faults.ground import until
-from tests.flows.serving import PrefectServer
+from tests.flows.serving import PrefectServer, serving
 from tests.kube.ground import BEFORE, HEALTHY, LONG, SHORT, Shop, a_shop
 from tests.kube.test_mid_release import evict
 from tests.kube.workers import (
     BINARIES,
     Site,
-    a_server,
     a_worker,
     environment_of_pods,
     only,
@@ -53,7 +52,7 @@ RULES: list[dict[str, Any]] = [
 def server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     if not runs_commands(cluster):
         pytest.skip("the image of a release is not in a registry of yours")
-    with a_server(tmp_path_factory.mktemp("job")) as running:
+    with serving(tmp_path_factory.mktemp("job") / "prefect") as running:
         yield running
 
 

@@ -77,17 +77,6 @@ class Site:
 
 
 @contextmanager
-def a_server(folder: Path) -> Iterator[PrefectServer]:
-    server = PrefectServer(folder / "prefect")
-    server.start()
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.end()
-
-
-@contextmanager
 def a_worker(server: PrefectServer, folder: Path, *words: str, **more: str) -> Iterator[Site]:
     """One that is online, with `folder/kubeconfig` in its environment."""
     environment = only(
