@@ -11,14 +11,16 @@ from serinus.stores.process import Identity
 from tests.faults.ground import Shop, Users
 from tests.faults.policies import LONG
 
+LONG_AT_5 = (("5%", "60s"), ("100%", "1s"))
 
-async def taken_back(shop: Shop, version: str, percent: float | None = None, **more: float) -> tuple[Users, Outcome]:
-    """A release of this version to its end; where it is seen at `percent`, one of its processes is killed there."""
+
+async def taken_back(shop: Shop, version: str, *, killed_at_5: bool = False, **more: float) -> tuple[Users, Outcome]:
+    """A release of this version to its end; at 5 % one of its processes may be killed."""
     stable, killed = shop.stable, tuple[Identity, ...]()
     async with shop.users() as users:
-        engine = await shop.begin(version, steps=LONG, **more)
-        if percent is not None:
-            await shop.at_percent(percent)
+        engine = await shop.begin(version, steps=LONG_AT_5 if killed_at_5 else LONG, **more)
+        if killed_at_5:
+            await shop.at_percent(5)
             killed = shop.canary_processes()
             os.kill(killed[0].pid, signal.SIGKILL)
         said = await engine.ended()
@@ -45,7 +47,7 @@ async def never_gets_ready(shop: Shop) -> str:
 
 
 async def killed_later(shop: Shop) -> str:
-    users, why = await taken_back(shop, shop.other, percent=5)
+    users, why = await taken_back(shop, shop.other, killed_at_5=True)
     assert (why.gate, why.rule, why.weight_percent) == ("pods", "crash", 5), why
     assert users.served["stable"].failed == 0, "whoever was on stable noticed nothing"
     return f"{why.why.splitlines()[0]}; {users.failed} requests failed"
