@@ -69,11 +69,20 @@ class Finding:
 
 
 class PreflightError(SerinusError):
-    """The target is unfit for a release. Carries every finding; nothing was touched."""
+    """The target is unfit for a release; nothing was touched.
+
+    Args:
+        findings: every one, also those that hinder nothing
+    """
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         self.findings = findings
-        super().__init__("\n".join(str(finding) for finding in findings))
+        super().__init__("\n".join(str(finding) for finding in self.hindering))
+
+    @property
+    def hindering(self) -> tuple[Finding, ...]:
+        """Those that must be mended first."""
+        return tuple(finding for finding in self.findings if finding.fatal)
 
 
 class Busy(PreflightError):

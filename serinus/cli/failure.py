@@ -59,7 +59,7 @@ def _told(cause: BaseException) -> tuple[Code, str, tuple[str, ...], dict[str, A
         case Usage():
             return Code.WRONG, "usage", (str(cause),), {}
         case PreflightError():
-            shown = tuple(str(finding) for finding in cause.findings)
+            shown = tuple(str(finding) for finding in cause.hindering)
             return Code.REFUSED, "preflight", ("Refused before anything was touched.", *shown), _findings(cause)
         case NotBegun():
             return (
@@ -104,7 +104,7 @@ def _problems(cause: PolicyError) -> dict[str, Any]:
 
 
 def _findings(cause: PreflightError) -> dict[str, Any]:
-    return {"findings": [{"what": f.what, "where": f.where, "mend": f.mend} for f in cause.findings]}
+    return {"findings": [{"what": f.what, "where": f.where, "mend": f.mend, "fatal": f.fatal} for f in cause.findings]}
 
 
 def _keep(cause: BaseException) -> Path:

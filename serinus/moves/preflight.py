@@ -67,7 +67,7 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
     findings += [finding for finding in unfit if finding.fatal]
     notes = tuple(finding for finding in unfit if not finding.fatal)
     if findings or route is None or stable is None or template is None:
-        raise PreflightError(tuple(findings))
+        raise PreflightError((*findings, *notes))
     return Facts(stable, route, template, notes)
 
 

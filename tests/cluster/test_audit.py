@@ -68,6 +68,16 @@ def test_a_watch_is_one_call_whether_it_has_ended_or_not(tmp_path: Path) -> None
     assert len(seen(log)) == 2
 
 
+def test_what_is_only_tried_is_told_apart(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    uri, route = (
+        "/apis/projectcontour.io/v1/namespaces/shop/httpproxies/front",
+        {"resource": "httpproxies", "name": "front"},
+    )
+    log.write_text(an_event(1, "patch", f"{uri}?dryRun=All", route) + an_event(2, "patch", uri, route))
+    assert [one.tried for one in calls(log, account="serinus", namespace="shop")] == [True, False]
+
+
 @pytest.mark.cluster
 def test_a_cluster_keeps_what_an_account_asks_and_nothing_of_its_own_parts(space: Access, tmp_path: Path) -> None:
     space.kubectl("create", "serviceaccount", "asking")

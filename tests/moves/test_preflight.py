@@ -21,7 +21,8 @@ async def test_metrics_by_which_nothing_could_be_judged_refuse_it_with_every_fin
     world.metrics.unfit = (RARE, BROKEN, QUIET)
     with pytest.raises(PreflightError) as refused:
         await preflight(ports(world), a_plan())
-    assert refused.value.findings == (RARE, BROKEN)
+    assert refused.value.findings == (RARE, BROKEN, QUIET)
+    assert refused.value.hindering == (RARE, BROKEN)
     assert world.routes == []
     assert await world.ledger.read() is None
 

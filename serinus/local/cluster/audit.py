@@ -37,6 +37,7 @@ class Call:
         selected: of many, only those with some label, field or name
         code: of the answer; 0 of one that is still being given, as a watch is
         began: by the server's clock
+        tried: nothing was to be written, only tried (`dryRun`)
     """
 
     user: str
@@ -47,6 +48,7 @@ class Call:
     selected: bool
     code: int
     began: datetime
+    tried: bool = False
 
 
 def words(settings: Path, logs: Path) -> tuple[str, ...]:
@@ -95,4 +97,5 @@ def _call(event: dict[str, Any]) -> Call:
         selected=bool(name or asked.keys() & {"labelSelector", "fieldSelector"}),
         code=(event.get("responseStatus") or {}).get("code", 0) if ended else 0,
         began=datetime.fromisoformat(event["requestReceivedTimestamp"]),
+        tried="dryRun" in asked,
     )
