@@ -14,8 +14,9 @@ from flows.subflow import Chapter, inside
 from serinus import wiring
 from serinus.errors import Fenced, RollbackError, SerinusError, Unrecorded
 from serinus.ground import located
-from serinus.moves.close import close_held, close_unrecorded
+from serinus.moves.close import close_unrecorded
 from serinus.moves.engine import Engine
+from serinus.moves.heed import heed
 from serinus.moves.undo import touches_stable
 from serinus.release.lifecycle import Action, Step
 from serinus.settings import Folders
@@ -64,10 +65,10 @@ async def take_back(engine: Engine, stopped_by: BaseException) -> None:
         return
     cancelled = isinstance(stopped_by, asyncio.CancelledError)
     why = "the run was cancelled" if cancelled else f"stopped: {str(stopped_by) or type(stopped_by).__name__}"
-    if not touches_stable(engine.record):
-        await close_held(engine, why)
+    action = Action(Step.ROLL_BACK, why, "engine", "stopped")
     try:
-        await inside(returning, give_back, Moved(Action(Step.ROLL_BACK, why, "engine", "stopped")), why)
+        await heed(engine, action)
+        await inside(returning, give_back, Moved(action), why)
     except Fenced:
         raise
     except Exception as error:

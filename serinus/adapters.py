@@ -162,20 +162,24 @@ def access(options: Mapping[str, str]) -> Access:
 
 
 class AsPlanned:
-    """`ports.Notifier` of who has no plan, such as a guard: it tells whom the newest release's policy names; else the log."""
+    """`ports.Notifier` of who has no plan, such as a guard: it tells whom the newest release's policy names; else the log.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        named: whom the policy that is known named; told too where no record can be read now
+    """
+
+    def __init__(self, ledger: Ledger, named: tuple[str, ...] = ()) -> None:
         self._ledger = ledger
+        self._named = named
 
     async def tell(self, notice: Notice) -> None:
         """See `ports.Notifier`."""
-        named: tuple[str, ...] = ()
         with suppress(PlatformError):
             kept = await self._ledger.read()
             if kept and isinstance(kept.record, Record):
-                named = kept.record.plan.target.notify
+                self._named = kept.record.plan.target.notify
         async with AsyncExitStack() as stack:
-            await (await notifier(stack, named)).tell(notice)
+            await (await notifier(stack, self._named)).tell(notice)
 
 
 async def notifier(stack: AsyncExitStack, addresses: tuple[str, ...]) -> Notifier:

@@ -143,6 +143,10 @@ class Workload(Protocol):
         """None where there is none."""
         ...
 
+    async def unready(self) -> tuple[Pod, ...]:
+        """The canary's instances that are not ready, some of many: what each waits for is its trouble. For whoever must say why."""
+        ...
+
     async def template_for(self, version: str, stable: Side) -> str:
         """Stable's template with the new version. Raises Refused for a version that does not exist."""
         ...
@@ -162,6 +166,10 @@ class Workload(Protocol):
 
     async def remove_canary(self, release: str) -> None:
         """Idempotent; leaves another release's alone."""
+        ...
+
+    async def free_stable(self, release: str) -> None:
+        """Whatever scales stable may take instances away again: once stable has served everything for a while; idempotent."""
         ...
 
     async def put_stable(self, template: str, note: Note, seen: Side) -> Side:
@@ -212,10 +220,7 @@ class Ledger(Protocol):
         ...
 
     async def ask(self, ask: Ask, release: str = "") -> Kept:
-        """Append to the live record's inbox, whoever writes in between; the same id twice is once.
-
-        Raises Refused: nothing is live; or not the release that was named.
-        """
+        """To the live record's inbox, whoever writes in between; the same id twice is once. Raises Refused where none such is live."""
         ...
 
     async def append(self, release: str, lines: Sequence[Line]) -> None:

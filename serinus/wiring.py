@@ -184,7 +184,7 @@ async def open_ports(
             raise PreflightError((Finding(found, service, f"add --policy {platform.kubernetes.policy}"),))
         metrics: Metrics = await stack.enter_async_context(adapters.figures(service, url, target, plan))
         router, workload, ledger, wake = await adapters.platform(stack, service, folders, target)
-        notifier = await adapters.notifier(stack, target.notify) if plan else adapters.AsPlanned(ledger)
+        notifier = await adapters.notifier(stack, target.notify) if plan else adapters.AsPlanned(ledger, target.notify)
         yield Ports(router, workload, metrics, ledger, notifier, SystemClock(), wake)
 
 

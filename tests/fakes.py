@@ -175,6 +175,11 @@ class FakeWorkload:
         await _called(self._world, "workload.canary", Fault.WORKLOAD_DOWN)
         return self._side(self._world.canary) if self._world.canary else None
 
+    async def unready(self) -> tuple[Pod, ...]:
+        await _called(self._world, "workload.unready", Fault.WORKLOAD_DOWN)
+        pods = self._side(self._world.canary).pods if self._world.canary else ()
+        return tuple(replace(pod, trouble=pod.trouble or "NotReady") for pod in pods if not pod.ready)
+
     async def template_for(self, version: str, stable: Side) -> str:
         await _called(self._world, "workload.template_for", Fault.WORKLOAD_DOWN)
         if version not in self._world.versions:
@@ -205,6 +210,9 @@ class FakeWorkload:
         await _called(self._world, "workload.remove_canary", Fault.WORKLOAD_DOWN)
         if self._world.canary is not None and self._world.canary.release == release:
             self._world.canary = None
+
+    async def free_stable(self, release: str) -> None:
+        await _called(self._world, "workload.free_stable", Fault.WORKLOAD_DOWN)
 
     async def put_stable(self, template: str, note: Note, seen: Side) -> Side:
         await _called(self._world, "workload.put_stable", Fault.WORKLOAD_DOWN)

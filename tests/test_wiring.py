@@ -55,6 +55,16 @@ async def test_a_guard_tells_whom_the_release_s_policy_names(
     assert "stable was changed" in caplog.text
 
 
+async def test_a_guard_that_can_read_no_record_tells_whom_it_knows(folders: Folders) -> None:
+    """Of a record that cannot be read, or is not there any more, a person must hear above all."""
+    unreadable = folders.service("shop")
+    unreadable.mkdir(parents=True)
+    with serving(lambda asked: asked.say(204, b"")) as server:
+        for ledger in (FileLedger(folders, "shop"), FileLedger(folders, "gone")):
+            await AsPlanned(ledger, (f"{server.url}/hook",)).tell(a_notice("its record cannot be read", urgent=True))
+    assert len(server.bodies) == 2
+
+
 async def test_without_any_release_a_guard_tells_the_log(folders: Folders, caplog: pytest.LogCaptureFixture) -> None:
     await AsPlanned(FileLedger(folders, "shop")).tell(a_notice("nobody owns it", urgent=True))
     assert "nobody owns it" in caplog.text

@@ -24,11 +24,15 @@ async def raise_minimum(kube: Kube, name: str, deployment: str, release: str, re
         found = await kube.find(AUTOSCALER, name)
         if found is None or not _scales(found, deployment):
             return
-        minimum = found["spec"].get("minReplicas", 1)
-        wanted = min(replicas, found["spec"]["maxReplicas"])
-        if wanted <= minimum or names.FOUND in _said(found):
+        minimum, before = found["spec"].get("minReplicas", 1), _kept(found)
+        if before.get("release") == release:
             return
-        kept = json.dumps({"release": release, "found": minimum, "set": wanted})
+        # Of a release whose end nobody saw: what it found is what stood there.
+        own = before.get("found", minimum) if before.get("set") == minimum else minimum
+        wanted = min(max(replicas, minimum), found["spec"]["maxReplicas"])
+        if wanted <= own:
+            return
+        kept = json.dumps({"release": release, "found": own, "set": wanted})
         try:
             await kube.patch(
                 AUTOSCALER,

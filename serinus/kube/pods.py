@@ -85,6 +85,16 @@ class Pods:
         await asyncio.gather(*(self._read_log(*one) for one in troubled))
         return tuple(self._told(*one) for one in looked)
 
+    async def unready(self, found: list[Object]) -> tuple[Pod, ...]:
+        """Those that are not ready: what each waits for is its trouble."""
+        waiting = [(pod, self._waiting(pod), _Seen()) for pod in found if not trouble.ready(pod)][:LOGS]
+        await asyncio.gather(*(self._read_log(*one) for one in waiting))
+        return tuple(self._told(*one) for one in waiting)
+
+    def _waiting(self, pod: Object) -> trouble.Trouble:
+        name = template.containers(pod["spec"], self._container)["name"]
+        return trouble.of(pod, None) or trouble.Trouble(trouble.waits(pod, was_ready=True), name)
+
     def _looked(self, pod: Object, analysed: Mapping[str, Any]) -> tuple[Object, trouble.Trouble | None, _Seen]:
         seen = self._seen.setdefault(pod["metadata"]["uid"], _Seen())
         if seen.well_restarts is None and trouble.ready(pod):

@@ -15,6 +15,7 @@ from serinus.analysis.verdict import Outcome, Rule, Verdict
 from serinus.errors import PlatformError
 from serinus.moves.close import page
 from serinus.moves.engine import Engine
+from serinus.moves.heed import heed
 from serinus.moves.instances import Seen, instances
 from serinus.moves.patience import patiently
 from serinus.moves.scale import keep_canary
@@ -56,10 +57,17 @@ async def check(engine: Engine) -> tuple[Verdict, Action]:
 
 
 async def decide(engine: Engine) -> tuple[Verdict | None, Action]:
-    """The gate: what follows from the newest figures that there are.
+    """The gate: what follows from the newest figures that there are; where that ends the release, `heed` is done.
 
     A check is made where a scrape must have come since the last one; else that one is the newest there can be.
     """
+    verdict, action = await _decided(engine)
+    if action.ends:
+        await heed(engine, action)
+    return verdict, action
+
+
+async def _decided(engine: Engine) -> tuple[Verdict | None, Action]:
     verdict = engine.verdict
     if verdict is None or not _newest(engine):
         came = await patiently(engine, "a check to be written", partial(check, engine))

@@ -6,13 +6,13 @@ What follows is the gate's. A side that cannot be read says nothing: the figures
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
 from serinus.analysis.verdict import Judgement, Outcome, Rule
 from serinus.errors import PlatformError
 from serinus.moves.changed import canary_changed, stable_changed
-from serinus.ports import Side, Workload
+from serinus.ports import Pod, Side, Workload
 from serinus.release.record import Record, State
 from serinus.release.weight import EVERYTHING, NOTHING
 
@@ -40,7 +40,7 @@ async def instances(workload: Workload, record: Record) -> Seen:
     """Read both; in the bake there is no canary any more."""
     if record.state is State.BAKING:
         stable, _ = await _read(workload.stable())
-        return Seen(None, stable, troubles_of(stable) if stable else (), _stable(record, stable))
+        return Seen(None, stable, troubles_of(stable.pods) if stable else (), _stable(record, stable))
     (canary, known), (stable, _) = await asyncio.gather(_read(workload.canary()), _read(workload.stable()))
     troubles, changed = _canary(record, canary) if known else ((), ())
     return Seen(canary, stable, troubles, (*changed, *_stable(record, stable)))
@@ -58,7 +58,7 @@ def _canary(record: Record, canary: Side | None) -> tuple[tuple[str, ...], tuple
     ended = canary_changed(record, canary)
     if canary is None or (ended and ended.rule == "gone"):
         return (ended.why if ended else "",), ()
-    troubles = troubles_of(canary)
+    troubles = troubles_of(canary.pods)
     if not canary.replicas and record.current.weight != NOTHING:
         troubles = ("the canary was scaled to 0 by somebody", *troubles)
     return troubles, (Judgement(Outcome.ABORT, ended.gate, Rule.CHANGED, ended.why),) if ended else ()
@@ -80,11 +80,11 @@ def ready(side: Side) -> str:
     return f"{side.ready} of {side.replicas} ready"
 
 
-def troubles_of(side: Side) -> tuple[str, ...]:
+def troubles_of(pods: Iterable[Pod]) -> tuple[str, ...]:
     """A sentence for each instance in trouble, with its last log line."""
     return tuple(
         f"{pod.name}: {pod.trouble}" + (f" ({pod.log.strip().splitlines()[-1]})" if pod.log.strip() else "")
-        for pod in side.pods
+        for pod in pods
         if pod.trouble
     )
 

@@ -250,6 +250,7 @@ class Guard:
             if await unmark(ports, kept, mark.release):
                 done.append(f"{mark.release}: its mark was taken off the route")
         if isinstance(canary, Side):
+            await ports.workload.free_stable(canary.release)
             await ports.workload.remove_canary(canary.release)
             done.append(f"{canary.release}: its canary was removed, no live release owns it")
         copied = await self._copy(kept)

@@ -157,7 +157,7 @@ async def _rolled_out(engine: Engine) -> Action | None:
     async def settled() -> bool:
         side = await engine.ports.workload.stable()
         why = stable_changed(engine.record, side)
-        troubles = troubles_of(replace(side, pods=tuple(pod for pod in side.pods if pod.version == side.version)))
+        troubles = troubles_of(pod for pod in side.pods if pod.version == side.version)
         if why:
             ended[:] = [Action(Step.ROLL_BACK, why, "stable", "changed")]
         elif troubles:

@@ -156,6 +156,9 @@ async def _served(engine: Engine) -> float:
 async def end(engine: Engine, state: State, outcome: Outcome) -> None:
     """The record's last state, the evidence's last line, and its copy."""
     said: list[str] = []
+    await endingly(
+        engine, "stable to be left to its autoscaler", partial(engine.ports.workload.free_stable, engine.release)
+    )
     await endingly(engine, "the record to be ended", partial(_end, engine, state, outcome, said))
     for _ in range(COPIES):
         await engine.copy(now=True)

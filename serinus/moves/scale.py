@@ -82,7 +82,7 @@ async def until_ready(engine: Engine, least: int = 0) -> Action | None:
 
     async def ready() -> bool:
         side = await engine.ports.workload.canary()
-        changed, troubles = canary_changed(engine.record, side), troubles_of(side) if side else ()
+        changed, troubles = canary_changed(engine.record, side), troubles_of(side.pods) if side else ()
         if changed or troubles:
             ended[:] = [changed or Action(Step.ROLL_BACK, told(troubles), "pods", "crash")]
         return bool(ended) or (side is not None and side.settled and side.ready >= least)
@@ -99,8 +99,19 @@ async def until_ready(engine: Engine, least: int = 0) -> Action | None:
     if ended:
         return ended[0]
     if late and late.rule == "overdue":
-        return Action(Step.ROLL_BACK, f"the canary is not ready after {seconds:g} s", "pods", "not ready")
+        why = f"the canary is not ready after {seconds:g} s{await _waiting(engine)}"
+        return Action(Step.ROLL_BACK, why, "pods", "not ready")
     return late
+
+
+async def _waiting(engine: Engine) -> str:
+    """What its instances wait for, in their platform's words: once they are removed nobody can look any more."""
+    try:
+        unready = troubles_of(await engine.ports.workload.unready())
+    except PlatformError as cause:
+        log.warning("%s: what the canary waits for is not known: %s", engine.release, cause)
+        return ""
+    return f": {told(unready)}" if unready else ""
 
 
 def _refused(cause: PlatformError) -> Action:

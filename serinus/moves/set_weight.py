@@ -25,6 +25,8 @@ from serinus.release.mark import Mode
 from serinus.release.weight import Weight
 
 TAKE_UP_SECONDS = 10.0
+SOON_LOOKS, SOON_SECONDS = 20, 1.0
+"""Nobody beats meanwhile: each look is a call, and an API server may be slow."""
 
 
 async def set_weight(engine: Engine, phase: int) -> Action:
@@ -162,11 +164,15 @@ async def _taken_up(engine: Engine, route: Route) -> Action | None:
 
 async def _soon(engine: Engine, taken_up: Callable[[], Awaitable[bool]]) -> bool:
     """A router usually takes a weight up within milliseconds: look often for a moment, before waiting in ticks."""
-    for _ in range(20):
+    clock = engine.ports.clock
+    until = clock.monotonic() + SOON_SECONDS
+    for _ in range(SOON_LOOKS):
         try:
             if await taken_up():
                 return True
         except Unavailable:
             return False
-        await engine.ports.clock.sleep(0.01)
+        if clock.monotonic() >= until:
+            break
+        await clock.sleep(0.01)
     return False

@@ -1,19 +1,18 @@
 """A phase (or the bake) held and watched: checks until something else is to be done.
 
-On ROLL_BACK it closes the route itself, at once. Re-entrant: it goes on with the soaked time of the record.
+On ROLL_BACK it does at once what `heed` says. Re-entrant: it goes on with the soaked time of the record.
 """
 
 from __future__ import annotations
 
 import logging
 
-from serinus.errors import Drift, Unavailable
+from serinus.errors import Drift, PlatformError, Unavailable
 from serinus.moves.check import check
-from serinus.moves.close import close_held
 from serinus.moves.engine import HOLD_BYTES, ROLL_BACK_BYTES, Engine
+from serinus.moves.heed import heed
 from serinus.moves.hold import check_alive, tick
 from serinus.release.lifecycle import Action, Step
-from serinus.release.record import State
 
 log = logging.getLogger("serinus.soak")
 
@@ -22,15 +21,16 @@ async def soak(engine: Engine) -> Action:
     """Check until the phase is done or the release is to end.
 
     Returns:
-        ADVANCE, PROMOTE or FINISH; or ROLL_BACK, and then the traffic is with stable already.
+        ADVANCE, PROMOTE or FINISH; or ROLL_BACK, and then the traffic is with stable already, or in the bake the undoing is begun.
 
     Raises:
         Fenced: somebody else holds the release now
+        Unavailable: the undoing could not be begun for long
     """
     engine.watching = engine.ports.clock.monotonic()
     action = await _watch(engine)
-    if action.ends and engine.record.state is State.PHASE:
-        await close_held(engine, action.why)
+    if action.ends:
+        await heed(engine, action)
     return action
 
 
@@ -74,7 +74,7 @@ async def _wait_seconds(engine: Engine) -> float:
     rest = max(checks.interval_seconds - checks.scrape_seconds, 0.0)
     try:
         scrape = await engine.ports.metrics.until_scrape()
-    except Unavailable:
+    except PlatformError:  # the check says so, and how long that may last
         return checks.interval_seconds
     return max(since + scrape, rest)
 

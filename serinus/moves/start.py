@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 
 from serinus.analysis import gate
-from serinus.analysis.reading import Reading
+from serinus.analysis.reading import History, Reading
 from serinus.errors import Conflict, Fenced, PlatformError
 from serinus.moves.engine import Engine
+from serinus.moves.hold import hold
 from serinus.moves.patience import patiently
 from serinus.moves.scale import scale_canary
 from serinus.ports import Route
@@ -16,6 +18,10 @@ from serinus.release.lifecycle import Action, Step
 from serinus.release.mark import Mark, Mode
 from serinus.release.record import State
 from serinus.release.weight import NOTHING
+
+Past = asyncio.Task[History | PlatformError | None]
+PAST_SECONDS = 60.0
+"""How long that may take once all else is ready."""
 
 
 async def start(engine: Engine, template: str) -> Action:
@@ -27,12 +33,35 @@ async def start(engine: Engine, template: str) -> Action:
     Returns:
         ADVANCE; or ROLL_BACK where the canary never gets ready or the figures cannot be read. No traffic was moved.
     """
+    past = asyncio.ensure_future(_past(engine))
+    try:
+        return await _started(engine, template, past)
+    finally:
+        past.cancel()
+
+
+async def _past(engine: Engine) -> History | PlatformError | None:
+    """What stable was like before, where the plan asks for it: it may take longer than D, so that nothing stands still for it."""
+    if engine.plan.checks.burst is not None:
+        return None
+    try:
+        return await engine.ports.metrics.history()
+    except PlatformError as cause:
+        return cause
+
+
+async def _started(engine: Engine, template: str, past: Past) -> Action:
     weight = engine.plan.phases[0].weight
+
+    async def came() -> bool:
+        return past.done()
+
     ended = await patiently(engine, "the canary to be started", partial(scale_canary, engine, template, weight))
     ended = ended or await patiently(engine, "the mark on the route", partial(_open, engine))
+    ended = ended or await hold(engine, came, seconds=PAST_SECONDS, waiting_for="the figures of the time before")
     if ended:
         return ended
-    return await patiently(engine, "the first phase to be written", partial(_begin, engine))
+    return await patiently(engine, "the first phase to be written", partial(_begin, engine, past))
 
 
 async def _open(engine: Engine) -> None:
@@ -65,14 +94,16 @@ def _own(route: Route, release: str, token: int) -> None:
         raise Fenced(f"the route gives {route.weight} to a canary that no release owns")
 
 
-async def _begin(engine: Engine) -> Action:
+async def _begin(engine: Engine, past: Past) -> Action:
     """Watermarks before the first weight, so that the first request counts; then the record's first phase."""
+    before = past.result()
     try:
-        history = await engine.ports.metrics.history() if engine.plan.checks.burst is None else None
+        if isinstance(before, PlatformError):
+            raise before
         reading: Reading = await engine.ports.metrics.read()
     except PlatformError as cause:
         return Action(Step.ROLL_BACK, f"no figures to start from: {cause}", "telemetry", "metrics-down")
-    state = gate.begin(reading, engine.plan.checks, history)
+    state = gate.begin(reading, engine.plan.checks, before)
     begun = replace(engine.record, gate=state, state=State.PHASE, phase=0)
     await engine.write(engine.say("state", begun, state=State.PHASE))
     return Action(Step.ADVANCE, f"{engine.plan.version} is ready, without traffic")

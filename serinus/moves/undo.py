@@ -38,8 +38,7 @@ async def undo(engine: Engine, action: Action) -> None:
         Unavailable: a step came to nothing for long; calling again goes on from there
     """
     started = engine.ports.clock.monotonic()
-    if engine.record.state is not State.UNDOING:
-        await endingly(engine, "the undoing to be begun", partial(_begin, engine, action))
+    await begin(engine, action)
     put_back = partial(_put_back, engine)
     try:
         stable, left = await endingly(engine, f"stable to be given {engine.record.previous.version} again", put_back)
@@ -56,6 +55,16 @@ async def undo(engine: Engine, action: Action) -> None:
     outcome = Outcome(why, action.gate, action.rule, served, seconds)
     told = {"version": stable.version, "seconds": seconds, **({"left": left} if left else {"template": "previous"})}
     await endingly(engine, "the record to say that stable is back", partial(_say, engine, outcome, told))
+
+
+async def begin(engine: Engine, action: Action) -> None:
+    """The record says that the previous version is to be put back, and why: whoever comes after this does so.
+
+    Raises:
+        Unavailable: it could not be written for long
+    """
+    if engine.record.state is not State.UNDOING:
+        await endingly(engine, "the undoing to be begun", partial(_begin, engine, action))
 
 
 async def _begin(engine: Engine, action: Action) -> None:

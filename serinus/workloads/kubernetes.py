@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from serinus.errors import Conflict, Finding, PlatformError, Refused, Unavailable
 from serinus.kube import (
@@ -23,15 +24,16 @@ from serinus.kube import (
     stable,
     writer,
 )
+from serinus.kube.analysed import Analysed
 from serinus.kube.budget import Budgets
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
 from serinus.kube.errors import Missing
 from serinus.kube.named import Named
 from serinus.kube.patch import Object
-from serinus.kube.pods import Pods, image_id
+from serinus.kube.pods import Pods
 from serinus.kube.seen import Reader, Seen
 from serinus.kube.surroundings import Surroundings
-from serinus.kube.template import Template, containers, version
+from serinus.kube.template import Template, version
 from serinus.ports import Pod, Side
 from serinus.release.record import Note
 
@@ -67,6 +69,7 @@ class KubernetesWorkload:
         self._pods = Pods(kube, named.container, monotonic)
         self._canary_pods = Pods(kube, named.container, monotonic)
         self._unread: set[config.Reference] = set()
+        self._images = Analysed(named.container)
 
     async def stable(self) -> Side:
         return await self._stable_side(*await self._read_stable(self._seen))
@@ -76,6 +79,13 @@ class KubernetesWorkload:
         if found is None or not canary.release_of(found) or found["metadata"].get("deletionTimestamp"):
             return None
         return await self._canary_side(found)
+
+    async def unready(self) -> tuple[Pod, ...]:
+        """See `ports.Workload`."""
+        found = await self._seen.find(DEPLOYMENT, self._named.canary)
+        if found is None or not canary.release_of(found):
+            return ()
+        return await self._canary_pods.unready(await self._pods_of_canary(self._seen, found))
 
     async def template_for(self, version: str, stable: Side) -> str:
         """See `ports.Workload`. Whether the version exists only its registry knows: the pods will say so."""
@@ -128,8 +138,6 @@ class KubernetesWorkload:
             await self._budgets.discard(release)
             if self._named.service:
                 await canary_service.discard(self._kube, names.canary_name(self._named.service), release)
-            if self._named.autoscaler:
-                await autoscaler.give_back(self._kube, self._named.autoscaler, release)
             try:
                 if found is not None and canary.release_of(found) == release:
                     await self._taken_away(found)
@@ -138,11 +146,15 @@ class KubernetesWorkload:
             return
         raise self._busy(self._named.canary)
 
+    async def free_stable(self, release: str) -> None:
+        """See `ports.Workload`."""
+        if self._named.autoscaler:
+            await autoscaler.give_back(self._kube, self._named.autoscaler, release)
+
     async def put_stable(self, template: str, note: Note, seen: Side) -> Side:
         """See `ports.Workload`. What its controller writes of the rollout's progress is no change by others."""
         wanted = Template.of(template)
-        ids = await self._image_ids() if note.step == stable.NEW else ()
-        may_run = stable.analysed(wanted, self._named.container, ids)
+        may_run = await self._analysed(note.release) if note.step == stable.NEW else {}
         for _ in range(_WRITES):
             found, present = await self._read_stable(self._kube)
             if stable.note(found) == note != seen.note and present.pod == wanted.pod:  # our own, its answer lost
@@ -234,15 +246,19 @@ class KubernetesWorkload:
         else:
             self._seen.wrote(DEPLOYMENT, await self._kube.patch(DEPLOYMENT, self._named.canary, back))
 
-    async def _image_ids(self) -> tuple[str, ...]:
-        """Of the images that the canary's pods run: what was analysed, whatever its tag means by now."""
+    async def _analysed(self, release: str) -> Mapping[str, Any]:
         found = await self._kube.find(DEPLOYMENT, self._named.canary)
-        pods = await self._pods_of_canary(self._kube, found) if found and canary.release_of(found) else []
-        return tuple(image_id(pod, containers(pod["spec"], self._named.container)["name"]) for pod in pods)
+        if found is None or canary.release_of(found) != release:
+            return {}
+        return self._images.best(found, await self._pods_of_canary(self._kube, found))
 
     async def _pods_of_canary(self, reader: Reader, found: Object) -> list[Object]:
         own = canary.own_labels(self._named.canary, canary.release_of(found))
-        return await self._canary_pods.found(reader, selector.asked({"matchLabels": own}))
+        # Not by the release: whoever lives long, as a guard does, would watch those of every release that ever was.
+        every = await self._canary_pods.found(
+            reader, selector.asked({"matchLabels": {names.CANARY: own[names.CANARY]}})
+        )
+        return [pod for pod in every if selector.matches({"matchLabels": own}, pod["metadata"].get("labels") or {})]
 
     async def _stable_side(self, found: Object, template: Template) -> Side:
         pods = await self._pods.found(self._seen, selector.asked(found["spec"]["selector"]), without=names.CANARY)
@@ -251,7 +267,8 @@ class KubernetesWorkload:
         return self._side(found, template, told, rollout.late(found), settled=rollout.settled(found) and not others)
 
     async def _canary_side(self, found: Object) -> Side:
-        told = await self._canary_pods.told(await self._pods_of_canary(self._seen, found), {})
+        pods = await self._pods_of_canary(self._seen, found)
+        told = await self._canary_pods.told(pods, self._images.first(found, pods))
         stalled = rollout.late(found) or rollout.refused(found)
         return self._side(found, canary.analysed(found), told, stalled, settled=rollout.settled(found))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from serinus.errors import Conflict, Finding, Refused, Unavailable
@@ -46,6 +46,12 @@ class LocalWorkload:
     async def canary(self) -> Side | None:
         return await bounded(f"the canary of {self._service}", self._read_canary)
 
+    async def unready(self) -> tuple[Pod, ...]:
+        """See `ports.Workload`."""
+        canary = await self.canary()
+        pods = canary.pods if canary else ()
+        return tuple(replace(pod, trouble=pod.trouble or "NotReady: its probe fails") for pod in pods if not pod.ready)
+
     async def template_for(self, version: str, stable: Side) -> str:
         pods = await bounded(f"the processes of {self._service}", self._pods)
         if version not in pods.versions:
@@ -58,6 +64,9 @@ class LocalWorkload:
 
     async def put_canary(self, release: str, template: str, replicas: int) -> Side:
         return await bounded(f"the canary of {self._service}", self._put_canary, release, template, replicas)
+
+    async def free_stable(self, release: str) -> None:
+        """See `ports.Workload`: nothing scales it here."""
 
     async def remove_canary(self, release: str) -> None:
         await bounded(f"the canary of {self._service}", self._remove_canary, release)

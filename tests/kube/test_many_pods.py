@@ -112,11 +112,11 @@ async def test_they_are_counted_and_a_dead_node_keeps_no_check_from_its_beat(sho
             await asyncio.sleep(1.0)
     await asyncio.to_thread(say, shop, pods, True)
     side, took = await until(shop, lambda side: side.settled)
-    assert (side.replicas, side.ready, len(side.pods), troubles_of(side)) == (PODS, PODS, PODS, ())
+    assert (side.replicas, side.ready, len(side.pods), troubles_of(side.pods)) == (PODS, PODS, PODS, ())
     await asyncio.to_thread(say, shop, pods[:TROUBLED], False)
-    side, longest = await until(shop, lambda side: len(troubles_of(side)) == TROUBLED)
+    side, longest = await until(shop, lambda side: len(troubles_of(side.pods)) == TROUBLED)
     assert (side.ready, side.settled) == (PODS - TROUBLED, False)
-    assert told(troubles_of(side)).endswith(f"; and {TROUBLED - TOLD} more")
+    assert told(troubles_of(side.pods)).endswith(f"; and {TROUBLED - TOLD} more")
     assert longest < KUBERNETES.dead_seconds / 2, "an engine that looks at them is not silent"
     print(
         f"a look at {PODS} pods: {took:.2f} s; with {TROUBLED} that are not ready on a dead node at most {longest:.2f} s"

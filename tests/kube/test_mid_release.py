@@ -159,6 +159,7 @@ async def test_a_large_deployment_is_guarded_promoted_and_put_back(space: Access
         assert (await watch(engine)).step is Step.PROMOTE
         assert len(canary_pods(space)) == 2
         assert (await promote(engine)).step is Step.ADVANCE
+        assert space.get("hpa", NAME)["spec"]["minReplicas"] == 2, "it goes by a load that the canary had"
         assert (await watch(engine)).step is Step.FINISH
         await finish(engine)
         assert asked.failed == 0, asked.seen

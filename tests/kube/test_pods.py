@@ -87,6 +87,19 @@ async def test_a_pod_that_finds_no_node_is_given_the_time_to_add_one(look: Looki
     assert (await look.at(LONG_SECONDS, pod))[0].trouble == "Unschedulable: 0/3 (for 120 s)"
 
 
+async def test_why_it_is_not_ready_is_said_with_its_last_lines_at_any_time(look: Looking) -> None:
+    pod, roomless, loops = a_pod(ready=False), a_pod(ready=False), a_pod(ready=False, **LOOP)
+    roomless["status"] = {
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}]
+    }
+    found = await look.pods.unready([a_pod(), pod, roomless, loops])
+    assert [(one.trouble, one.log) for one in found] == [
+        ("NotReady: containers with unready status: [shop]", "shop False"),
+        ("Unschedulable: 0/3", "shop False"),
+        ("CrashLoopBackOff: Error, exit code 1", "shop True"),
+    ]
+
+
 async def test_a_log_is_read_once_a_life_and_its_absence_changes_nothing(look: Looking) -> None:
     for _ in range(3):
         assert (await look.at(0, a_pod(ready=False, **LOOP)))[0].log == "shop True"

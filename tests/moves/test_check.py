@@ -8,7 +8,8 @@ import pytest
 
 from serinus.analysis.reading import Arm
 from serinus.analysis.threshold import Gates, QueryGate
-from serinus.release.record import State
+from serinus.errors import Refused
+from serinus.release.record import Record, State
 from tests.fakes import Incident, Version, a_world
 from tests.moves.driver import release
 from tests.release.builders import a_plan
@@ -59,3 +60,23 @@ async def test_a_query_of_one_name_is_asked_as_its_phase_has_it() -> None:
         world, replace(plan, version="v3", limits=replace(plan.limits, duration_seconds=60)), name="r2"
     )
     assert (record.state, record.outcome and record.outcome.gate) == (State.ROLLED_BACK, "lag")
+
+
+@pytest.mark.parametrize("baking", [False, True], ids=["in a phase", "in the bake"])
+async def test_metrics_that_refuse_for_a_moment_end_nothing(baking: bool) -> None:
+    """As a proxy before them does while it is restarted: 403, or 404."""
+    world = a_world()
+    since: list[float] = []
+
+    def refused(call: str) -> None:
+        kept = world.ledger._kept()
+        state = kept.record.state if kept and isinstance(kept.record, Record) else None
+        if state is (State.BAKING if baking else State.PHASE) and call == "metrics.until_scrape":
+            since.append(world.now)
+        if since and call.startswith("metrics.") and world.now < since[0] + 3:
+            raise Refused("http://prometheus refuses (403)")
+
+    world.on_call = refused
+    record = await release(world, a_plan(50, soak=8, bake=8, metrics_down=5))
+    assert record.state is State.PROMOTED, record.outcome
+    assert len(since) > 5

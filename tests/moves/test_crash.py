@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serinus.moves.engine import Engine
+from serinus.moves.soak import soak
 from serinus.release.evidence import verify
+from serinus.release.lifecycle import Action, Step
 from serinus.release.mark import Mode
 from serinus.release.record import Record, State
 from serinus.release.weight import NOTHING
-from tests.fakes import FakeWorld, Version, a_world
+from tests.fakes import FakeWorld, Incident, Version, a_world
+from tests.moves import driver
 from tests.moves.driver import TIMING, guarded, release
 from tests.release.builders import a_plan
 
@@ -123,6 +127,44 @@ async def test_killed_at_every_write(canary: dict[str, object]) -> None:
         await whole(world, when)
         state = calls[min(n, len(calls) - 1)]
         assert until_zero(world, when) <= BOUND_SECONDS + world.rollout_seconds * 2, state
+
+
+@pytest.mark.parametrize("ends_in", ["soak", "gate"])
+async def test_a_bake_that_has_failed_is_undone_though_its_engine_dies_before_it_could(
+    ends_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes next does not take the version that failed for one whose bake was not watched to its end."""
+
+    async def dies(*_: object) -> None:
+        raise Died
+
+    async def blind(engine: Engine) -> Action:
+        """Nothing is seen in the bake before its gate looks."""
+        if engine.record.state is not State.BAKING:
+            return await soak(engine)
+        await engine.ports.clock.sleep(3.0)
+        return Action(Step.FINISH, "")
+
+    def failing(call: str) -> None:
+        kept = world.ledger._kept()
+        if not world.incidents and kept and isinstance(kept.record, Record) and kept.record.state is State.BAKING:
+            world.incidents.append(Incident(world.now, 1e9, 0.4, frozenset({"v2"})))
+
+    monkeypatch.setattr(driver, "roll_back", dies)
+    if ends_in == "gate":
+        monkeypatch.setattr(driver, "soak", blind)
+    world = a_shop()
+    world.on_call = failing
+    task = asyncio.ensure_future(release(world, a_plan(100, soak=3, bake=20)))
+    await asyncio.wait({task})
+    assert isinstance(task.exception(), Died)
+    assert world.stable.version == "v2"
+    await ended_by_guards(world)
+    await whole(world, world.now)
+    kept = await world.ledger.read()
+    assert kept is not None
+    assert isinstance(kept.record, Record)
+    assert kept.record.state is State.ROLLED_BACK, kept.record.outcome
 
 
 @settings(max_examples=60, deadline=None)

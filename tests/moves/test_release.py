@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from serinus.analysis.reading import Arm
@@ -14,7 +17,7 @@ from serinus.release.evidence import verify
 from serinus.release.record import Record, State, Verb
 from serinus.release.weight import NOTHING, Weight
 from tests.fakes import FakeWorld, Fault, Version, a_world
-from tests.moves.driver import a_guard, guarded, ports, release, until
+from tests.moves.driver import TIMING, a_guard, guarded, ports, release, until
 from tests.release.builders import a_plan
 
 GOOD = Version(errors=0.0005)
@@ -219,3 +222,48 @@ async def test_a_paused_engine_is_fenced_at_its_first_write() -> None:
     assert len(world.routes) == writes
     assert taken.record.state is State.ROLLED_BACK
     assert await guard.look() == []
+
+
+async def test_stable_is_left_to_its_autoscaler_once_the_bake_has_passed() -> None:
+    """It goes by the load of some minutes ago, when the canary had it."""
+    world = a_shop()
+    await release(world, a_plan(5, 100, soak=2, bake=8))
+    calls = [call for _, call in world.calls]
+    assert "metrics.read" in calls[calls.index("workload.remove_canary") : calls.index("workload.free_stable")]
+    assert calls.index("router.restore") < calls.index("workload.free_stable")
+
+
+async def test_what_a_person_promoted_is_not_said_to_have_passed() -> None:
+    world = a_shop()
+    going = await until(world, 5, release(world))
+    await ask(ports(world), replace(new_ask(Verb.PROMOTE, "ann", "in a hurry"), despite_gate=True))
+    record = await going
+    assert record.outcome is not None
+    assert record.outcome.why == (
+        "v2 serves everything; promoted by ann (in a hurry) in phase 1 of 5 despite its gate, and the bake passed"
+    )
+
+
+async def test_figures_of_the_past_may_take_longer_than_an_owner_may_be_silent() -> None:
+    world = a_shop()
+
+    async def late() -> None:
+        await world.clock.sleep(4 * TIMING.dead_seconds)
+
+    world.metrics.history = late  # type: ignore[method-assign]
+    plan = a_plan()
+    going = asyncio.ensure_future(release(world, replace(plan, checks=replace(plan.checks, burst=None))))
+    said = await guarded(world, going.done, seconds=300)
+    record = await going
+    assert record.state is State.PROMOTED, record.outcome
+    assert (record.token, said) == (1, [])
+
+
+async def test_a_router_that_answers_slowly_and_takes_up_late_does_not_silence_its_owner() -> None:
+    world = a_shop()
+    world.route_lag = 8.0
+    world.slow["router"] = 0.5
+    going = asyncio.ensure_future(release(world, a_plan(50, 100, soak=3, bake=3)))
+    said = await guarded(world, going.done, seconds=300)
+    record = await going
+    assert (record.token, said) == (1, []), record.outcome

@@ -217,6 +217,22 @@ async def test_a_tag_that_means_another_image_by_now_never_settles(own_cluster: 
         retag(images, "ghcr.io/acme/shop:v2", "v2")
 
 
+async def test_a_canary_s_pod_of_a_tag_that_was_moved_is_not_what_was_analysed(
+    own_cluster: Cluster, shop: Shop
+) -> None:
+    template = await a_canary(shop, version="v2")
+    await settled(shop.workload.canary)
+    images = own_cluster.folder / "node" / "images.json"
+    retag(images, "ghcr.io/acme/shop:v2", "v3")
+    try:
+        await shop.workload.put_canary("r-1", template, 2)
+        side = await until(shop.workload.canary, lambda side: any("OtherImage" in pod.trouble for pod in side.pods))
+        assert [bool(pod.trouble) for pod in side.pods].count(True) == 1
+        assert "what was analysed is sha256:" in next(pod.trouble for pod in side.pods if pod.trouble)
+    finally:
+        retag(images, "ghcr.io/acme/shop:v2", "v2")
+
+
 async def test_an_autoscaler_takes_no_pods_away_while_a_canary_has_their_traffic(space: Access) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}
     scaling = {
@@ -235,13 +251,22 @@ async def test_an_autoscaler_takes_no_pods_away_while_a_canary_has_their_traffic
         await a_canary(shop)
         assert minimum() == 2
         await a_canary(shop, replicas=2)
-        await shop.workload.remove_canary("another")
-        assert minimum() == 2
+        await shop.workload.free_stable("another")
         await shop.workload.remove_canary("r-1")
+        assert minimum() == 2, "stable has served everything for a moment only"
+        await shop.workload.free_stable("r-1")
         assert minimum() == 1
         await a_canary(shop, "r-2")
+        await shop.workload.remove_canary("r-2")  # and nobody sees its end
+        await a_canary(shop, "r-3")
+        shop.space.kubectl("scale", "deployment/shop-canary", "--replicas=0")
+        await shop.workload.remove_canary("r-3")
+        await shop.workload.free_stable("r-3")
+        assert minimum() == 1
+        await a_canary(shop, "r-4")
         shop.patch("hpa", "shop", {"spec": {"minReplicas": 3}})
-        await shop.workload.remove_canary("r-2")
+        await shop.workload.remove_canary("r-4")
+        await shop.workload.free_stable("r-4")
         assert minimum() == 3
 
 
