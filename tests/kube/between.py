@@ -40,6 +40,27 @@ class Way(StrEnum):
 
 STORM = (Way.LATER, Way.BROKEN, Way.RESET, Way.LOST, Way.LATE)
 """What a bad day has of each, and most of it in between."""
+
+
+class End(StrEnum):
+    """How it ends a watch."""
+
+    CLOSED = "closes it, as a server does after its minutes"
+    RESET = "resets its connection"
+    EXPIRED = "says that the version has expired"
+
+
+EXPIRED = {
+    "type": "ERROR",
+    "object": {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "reason": "Expired",
+        "code": 410,
+        "message": "too old",
+    },
+}
 STATUS = {Way.LATER: (429, {"Retry-After": "1"}), Way.BROKEN: (500, {}), Way.STRANGER: (401, {})}
 
 
@@ -56,6 +77,9 @@ class Between:
         self.calls = 0
         self.done: Counter[Way] = Counter()
         """How calls were treated."""
+        self.ended: Counter[End] = Counter()
+        """How watches were ended."""
+        self._lives: Iterator[tuple[End, float | None]] = itertools.repeat((End.CLOSED, None))
         self._server = server
         self._trusted = trusted
         self._ways: Iterable[Way] = itertools.repeat(Way.THROUGH)
@@ -74,6 +98,16 @@ class Between:
                 yield source.choice(ways) if source.random() < wrong else Way.THROUGH
 
         self._ways = chosen()
+
+    def end_watches(self, seed: int, at_most_seconds: float) -> None:
+        """From now on: every watch soon, in one way after another."""
+
+        def chosen() -> Iterator[tuple[End, float | None]]:
+            source = random.Random(seed)
+            for end in itertools.cycle(End):
+                yield end, source.uniform(0.0, at_most_seconds)
+
+        self._lives = chosen()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """One call."""
@@ -103,11 +137,28 @@ class Between:
                 request.method, f"{self._server}{request.raw_path}", headers=headers, data=body or None
             ) as answer:
                 if "watch=" in request.query_string:
-                    return await _streamed(request, answer)
+                    return await self._watched(request, answer)
                 said = await answer.read()
                 return web.Response(status=answer.status, body=said, content_type=answer.content_type)
         except aiohttp.ClientError:
             return _reset(request)
+
+    async def _watched(self, request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        end, seconds = next(self._lives)
+        back = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+        await back.prepare(request)
+        with suppress(ConnectionError):
+            try:
+                async with asyncio.timeout(seconds):
+                    async for piece in answer.content.iter_any():
+                        await back.write(piece)
+            except TimeoutError:
+                self.ended[end] += 1
+                if end is End.RESET:
+                    return _reset(request)
+                if end is End.EXPIRED:
+                    await back.write(json.dumps(EXPIRED).encode() + b"\n")
+        return back
 
     async def aclose(self) -> None:
         if self._session:
@@ -118,15 +169,6 @@ def _reset(request: web.BaseRequest) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
-
-
-async def _streamed(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    back = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
-    await back.prepare(request)
-    with suppress(ConnectionError):
-        async for piece in answer.content.iter_any():
-            await back.write(piece)
-    return back
 
 
 @asynccontextmanager

@@ -13,12 +13,14 @@ from functools import partial
 from serinus.moves.engine import KUBERNETES
 from serinus.release.record import State
 from tests.faults.ground import until
-from tests.kube.between import STORM, Way, between
+from tests.kube.between import STORM, End, Way, between
+from tests.kube.faults_route import lowered
 from tests.kube.ground import BEFORE, HEALTHY, LONG, QUICK, SHORT, Shop
 
 AS_ON_KUBERNETES = replace(KUBERNETES, ready_seconds=120.0, drain_seconds=2.0, drain_at_most_seconds=5.0)
 """D and the beats as they are meant for an API server."""
 SEED = 9
+AWAY_SECONDS = 150.0
 
 
 @contextmanager
@@ -110,6 +112,28 @@ async def away_for_long(way: Way, shop: Shop) -> str:
     return f"{text}; then {why}"
 
 
+async def away_for_minutes(shop: Shop) -> str:
+    """With the times that are meant for a cluster: it lets go, pages, and returns the traffic minutes later."""
+    phases = [{"weight": "50%", "soak": "10m"}, {"weight": "100%", "soak": "1s"}]
+    async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
+        going = await shop.begin(
+            kubeconfig=kubeconfig, timing=AS_ON_KUBERNETES, limits={"duration": "15m"}, phases=phases
+        )
+        await shop.at_percent(50)
+        server.go(Way.RESET)
+        await asyncio.sleep(AWAY_SECONDS)
+        assert going.told.notices
+        assert going.task is not None
+        assert not going.task.done(), "it is not said to be ended"
+        server.go(Way.THROUGH)
+        outcome, why = await going.ended()
+        record = await shop.over()
+        assert (outcome, record.late) == (State.ROLLED_BACK, True), (outcome, why, record.late)
+        await shop.whole(BEFORE)
+    assert users.failed == 0, users.seen
+    return f"{going.told.notices[0].text}; then {why}"
+
+
 async def away_for_ever(shop: Shop) -> str:
     """A guard that reaches it returns the traffic; whoever comes back is fenced and writes nothing."""
     async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
@@ -130,6 +154,27 @@ async def away_for_ever(shop: Shop) -> str:
     return f"weight 0 after {seconds:.1f} s; {why}"
 
 
+async def watches_end(shop: Shop) -> str:
+    """None lives for longer than a second or so: nothing is missed in between, and nothing is held to be what it no longer is."""
+    async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
+        server.end_watches(SEED, 2.0)
+        outcome, why = await (await shop.begin(kubeconfig=kubeconfig, **SHORT)).ended()
+        assert outcome == State.PROMOTED, why
+        await shop.whole(HEALTHY)
+    assert users.failed == 0, users.seen
+    assert all(server.ended[end] > 2 for end in End), server.ended
+    return f"{server.ended.total()} watches ended; {why}"
+
+
+async def watches_end_and_an_edit(shop: Shop) -> str:
+    """Somebody's weight is seen all the same."""
+    async with between(shop.account, shop.folder) as (server, kubeconfig):
+        server.end_watches(SEED, 2.0)
+        why = await lowered(shop, kubeconfig)
+    assert all(server.ended[end] > 1 for end in End), server.ended
+    return f"{server.ended.total()} watches ended; {why}"
+
+
 async def a_storm(ways: Sequence[Way], shop: Shop) -> str:
     """One answer in three is wrong, from before the release until after it: it is promoted all the same, and no user sees any of it."""
     async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
@@ -148,6 +193,7 @@ async def a_storm(ways: Sequence[Way], shop: Shop) -> str:
 STORMS: dict[str, tuple[str, Callable[[Shop], Awaitable[str]]]] = {
     "late in one of three": ("contour", partial(a_storm, (Way.LATE,))),
     "a storm": ("contour", partial(a_storm, STORM)),
+    "away for minutes": ("contour", away_for_minutes),
     "a storm by the Gateway API": ("gateway-api", partial(a_storm, STORM)),
     "429 in one of three": ("contour", partial(a_storm, (Way.LATER,))),
     "500 in one of three": ("gateway-api", partial(a_storm, (Way.BROKEN,))),
@@ -161,5 +207,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[Shop], Awaitable[str]]]] = {
     "no answer for a moment": ("gateway-api", partial(away_for_a_moment, Way.LATE)),
     "slow throughout": ("contour", slow_throughout),
     "away for long": ("contour", partial(away_for_long, Way.RESET)),
+    "watches end again and again": ("contour", watches_end),
+    "watches end, and an edit": ("gateway-api", watches_end_and_an_edit),
     "401 for ever": ("contour", away_for_ever),
 }

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from serinus.release.record import State
 from tests.kube.ground import BEFORE, LONG, SHORT, Shop
@@ -34,11 +35,15 @@ async def deleted(shop: Shop) -> str:
     return why
 
 
-async def weighed(stable: int, canary: int, shop: Shop) -> str:
-    """Any weight but the release's own ends it, with the weight taken back; what else was edited stays."""
+async def weighed(stable: int, canary: int, shop: Shop, kubeconfig: Path | None = None) -> str:
+    """Any weight but the release's own ends it, with the weight taken back; what else was edited stays.
+
+    Args:
+        kubeconfig: by which the release sees it
+    """
     where = FORMS[shop.form].backends
     async with shop.users() as users:
-        going = await shop.begin(**LONG)
+        going = await shop.begin(kubeconfig=kubeconfig, **LONG)
         await shop.at_percent(50)
         await shop.edit(
             {"op": "add", "path": f"{where}/0/weight", "value": stable},
@@ -54,8 +59,8 @@ async def weighed(stable: int, canary: int, shop: Shop) -> str:
     return why
 
 
-async def lowered(shop: Shop) -> str:
-    return await weighed(95, 5, shop)
+async def lowered(shop: Shop, kubeconfig: Path | None = None) -> str:
+    return await weighed(95, 5, shop, kubeconfig)
 
 
 async def raised(shop: Shop) -> str:

@@ -363,7 +363,7 @@ async def play(
             try:
                 async with asyncio.timeout(seconds(name)), a_shop(space, folder / str(number), form, opening) as shop:
                     return f"{await scenario(shop)} [{time.monotonic() - began:.0f} s]"
-            except Exception as wrong:
+            except (Exception, pytest.skip.Exception) as wrong:
                 return wrong
             finally:
                 await asyncio.to_thread(space.delete)

@@ -9,14 +9,20 @@ from typing import Any
 import pytest
 
 from serinus.local.cluster.cluster import Cluster
-from tests.kube import faults_api, faults_engine, faults_route
+from tests.kube import faults_api, faults_canary, faults_engine, faults_route
 from tests.kube.ground import play
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 AT_ONCE = 4
 SECONDS, STORM_SECONDS = 150.0, 480.0
 # The longest begin first.
-SCENARIOS = faults_api.STORMS | faults_engine.SCENARIOS | faults_api.SCENARIOS | faults_route.SCENARIOS
+SCENARIOS = {
+    **faults_api.STORMS,
+    **faults_engine.SCENARIOS,
+    **faults_api.SCENARIOS,
+    **faults_route.SCENARIOS,
+    **faults_canary.SCENARIOS,
+}
 
 
 def seconds_of(name: str) -> float:
