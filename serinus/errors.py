@@ -76,8 +76,11 @@ class PreflightError(SerinusError):
     """
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__(findings)
         self.findings = findings
-        super().__init__("\n".join(str(finding) for finding in self.hindering))
+
+    def __str__(self) -> str:
+        return "\n".join(str(finding) for finding in self.hindering)
 
     @property
     def hindering(self) -> tuple[Finding, ...]:

@@ -166,7 +166,7 @@ async def refused(service: str, version: str, error: SerinusError) -> RunState[N
     flow_run = page_run()
     if flow_run is not None:
         books = Books(flow_run.id)
-        problems = [str(problem) for problem in getattr(error, "problems", getattr(error, "findings", (error,)))]
+        problems = [str(problem) for problem in getattr(error, "problems", getattr(error, "hindering", (error,)))]
         books.card(f"{slug(service)}-report", "markdown", refusal(service, version, problems), "refused")
         await _closed(books)
     return Cancelled(message=str(error)) if isinstance(error, Withdrawn) else Failed(name="Refused", message=str(error))

@@ -199,6 +199,7 @@ async def _undo(out: Terminal, ports: Ports, folders: Folders, target: Target, w
     from serinus.cli.brought import bring
     from serinus.cli.follow import beside, pace
     from serinus.cli.live import View
+    from serinus.errors import PlatformError, RollbackError
     from serinus.moves.roll_back import roll_back
     from serinus.moves.summary import summary
     from serinus.moves.take_over import reopen
@@ -206,10 +207,15 @@ async def _undo(out: Terminal, ports: Ports, folders: Folders, target: Target, w
     from serinus.wiring import timing
 
     engine, action = await reopen(ports, process.owner(), who(), why, timing(target))
-    with View(out) as view:
-        await beside(
-            roll_back(engine, action), ports, view.show, lambda record: record.release == engine.release, pace(target)
-        )
+    release = engine.release
+    try:
+        with View(out) as view:
+            undoing = roll_back(engine, action)
+            await beside(undoing, ports, view.show, lambda record: record.release == release, pace(target))
+    except PlatformError as cause:
+        if engine.record.ended:
+            raise
+        raise RollbackError(f"{release} is not undone yet, and the guard goes on: {cause}") from cause
     ended = summary(engine.record, await bring(ports, target, folders, engine.record))
     out.emit(ended)
     undone = engine.record.ended

@@ -213,7 +213,7 @@ async def service_items(service: str, folders: Folders) -> list[Item]:
     """Its policy is sound, its route can be read and closed, its metrics can judge a release, and nothing is left over."""
     from serinus.cli.failure import placed
     from serinus.cli.follow import look
-    from serinus.errors import PolicyError, PreflightError
+    from serinus.errors import PolicyError, PreflightError, SerinusError
     from serinus.wiring import open_ports, plan_of
 
     plan, items = None, list[Item]()
@@ -231,6 +231,8 @@ async def service_items(service: str, folders: Folders) -> list[Item]:
             items += await _metrics(service, ports.metrics)
     except PreflightError as cause:
         return [*items, *(Item(f"{service}: {f.where}", f.what, f.mend, f.fatal) for f in cause.findings)]
+    except SerinusError as cause:
+        return [*items, Item(f"{service}: platform", str(cause), "mend that first; the rest could not be looked at")]
     return [*items, *_route(service, seen), *_leftovers(service, seen, canary.release if canary else "")]
 
 

@@ -71,7 +71,7 @@ def _told(cause: BaseException) -> tuple[Code, str, tuple[str, ...], dict[str, A
         case Fenced():
             return Code.FENCED, "fenced", (f"Somebody else holds the release now: {cause}",), {}
         case RollbackError():
-            return Code.UNRETURNED, "rollback", (f"The canary may still serve: {cause}",), {}
+            return Code.UNRETURNED, "rollback", (f"The version may still serve: {cause}",), {}
         case Unavailable():
             return Code.UNEXPECTED, "unavailable", (f"The platform does not answer: {cause}",), {}
         case Refused():

@@ -90,6 +90,8 @@ async def moments(ports: Ports, wanted: Wanted = lambda record: True, pace: Pace
     clock, written = asyncio.get_running_loop().time, 0.0
     while True:
         seen = await look(ports)
+        if before is not None and seen.record is None and not seen.trouble:
+            return  # somebody has removed it
         if isinstance(seen.record, Record):
             if before is not None and seen.record.release != before.release:
                 return

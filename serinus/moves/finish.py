@@ -32,7 +32,6 @@ def _passed(record: Record) -> str:
     plan, asked = record.plan, record.promote_asked
     serves = f"{plan.version} serves everything"
     if asked is None:
-        return f"{serves}; {len(plan.phases)} phases and the bake passed"
+        return f"{serves}; {len(plan.phases)} phase{'s' * (len(plan.phases) > 1)} and the bake passed"
     reason = f" ({asked.why})" if asked.why else ""
-    gate = " despite its gate" if asked.despite_gate else ""
-    return f"{serves}; promoted by {asked.who}{reason} in phase {record.phase + 1} of {len(plan.phases)}{gate}, and the bake passed"
+    return f"{serves}; promoted by {asked.who}{reason} in phase {record.phase + 1} of {len(plan.phases)}, and the bake passed"

@@ -247,16 +247,25 @@ class Guard:
                     done.append(f"{mark.release}: {route.weight} returned to stable, {why}")
             except Drift as drift:
                 return await self._page(mark.release, "unowned", f"{mark.release}: {drift}, and {why}")
+            done += await self._free(mark.release)
             if await unmark(ports, kept, mark.release):
                 done.append(f"{mark.release}: its mark was taken off the route")
         if isinstance(canary, Side):
-            await ports.workload.free_stable(canary.release)
+            done += await self._free(canary.release)
             await ports.workload.remove_canary(canary.release)
             done.append(f"{canary.release}: its canary was removed, no live release owns it")
         copied = await self._copy(kept)
         if isinstance(canary, PlatformError) and not done:
             raise canary
         return done + copied
+
+    async def _free(self, release: str) -> list[str]:
+        """Nothing but too many instances comes of what cannot be freed: it keeps no mark and no canary."""
+        try:
+            await self._ports.workload.free_stable(release)
+        except (Refused, Conflict) as cause:
+            return await self._page(release, "autoscaler", f"{release}: stable's autoscaler keeps its minimum: {cause}")
+        return []
 
     async def _copy(self, kept: Kept | None) -> list[str]:
         """Evidence that an owner could not copy before it was gone; copying a line twice changes nothing."""

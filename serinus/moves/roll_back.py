@@ -156,9 +156,7 @@ async def _served(engine: Engine) -> float:
 async def end(engine: Engine, state: State, outcome: Outcome) -> None:
     """The record's last state, the evidence's last line, and its copy."""
     said: list[str] = []
-    await endingly(
-        engine, "stable to be left to its autoscaler", partial(engine.ports.workload.free_stable, engine.release)
-    )
+    await _free(engine)
     await endingly(engine, "the record to be ended", partial(_end, engine, state, outcome, said))
     for _ in range(COPIES):
         await engine.copy(now=True)
@@ -169,6 +167,17 @@ async def end(engine: Engine, state: State, outcome: Outcome) -> None:
         await engine.write(engine.record)
     except (Fenced, PlatformError) as cause:  # ended already: the lines only lie in two places
         log.info("%s: ended; its copied lines stay in the record: %s", engine.release, cause)
+
+
+async def _free(engine: Engine) -> None:
+    """What scales stable goes on as before; where it cannot be told, nothing but too many instances comes of it: a person is."""
+    try:
+        await endingly(
+            engine, "stable to be left to its autoscaler", partial(engine.ports.workload.free_stable, engine.release)
+        )
+    except PlatformError as cause:
+        text = f"the autoscaler of {engine.plan.service} keeps the minimum that {engine.release} gave it: {cause}"
+        await page(engine.ports, engine.plan.service, engine.release, text, "autoscaler")
 
 
 async def _end(engine: Engine, state: State, outcome: Outcome, said: list[str]) -> None:

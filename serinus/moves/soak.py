@@ -25,7 +25,6 @@ async def soak(engine: Engine) -> Action:
 
     Raises:
         Fenced: somebody else holds the release now
-        Unavailable: the undoing could not be begun for long
     """
     engine.watching = engine.ports.clock.monotonic()
     action = await _watch(engine)

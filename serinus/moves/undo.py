@@ -49,10 +49,10 @@ async def undo(engine: Engine, action: Action) -> None:
     await _returned(engine, action)
     seconds = engine.ports.clock.monotonic() - started
     late = await _rolled_out(engine)
-    begun = engine.record.outcome
-    served = begun.weight_percent if begun else EVERYTHING.percent
-    why = "; ".join(filter(None, (action.why, left, late)))
-    outcome = Outcome(why, action.gate, action.rule, served, seconds)
+    # Whoever goes on with it has a reason of its own, and the first is what people ask for.
+    begun = engine.record.outcome or Outcome(action.why, action.gate, action.rule, EVERYTHING.percent)
+    why = "; ".join(filter(None, (begun.why, left, late)))
+    outcome = replace(begun, why=why, verdict_to_stable_seconds=seconds)
     told = {"version": stable.version, "seconds": seconds, **({"left": left} if left else {"template": "previous"})}
     await endingly(engine, "the record to say that stable is back", partial(_say, engine, outcome, told))
 

@@ -99,7 +99,7 @@ def asked(record: Record) -> Record:
             record = replace(record, paused=True)
         elif ask.verb is Verb.RESUME:
             record = replace(record, paused=False)
-        elif ask.verb is Verb.PROMOTE:
+        elif ask.verb is Verb.PROMOTE and record.state in (State.STARTING, State.PHASE):
             record = replace(record, promote_asked=ask)
     return replace(record, inbox=tuple(a for a in record.inbox if a.verb is Verb.ABORT))
 

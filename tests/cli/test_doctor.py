@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 
 from flows.start import DEPLOYING, OLDEST_SERVER
-from serinus.cli.doctor import server, verdict, versions
+from serinus.cli.doctor import server, service_items, verdict, versions
 from serinus.settings import Folders
+from tests.release.builders import a_plan
 
 
 @pytest.mark.parametrize("server", [version("prefect"), "3.999.0", "4.0.0", "4.0.0rc1", "4.0.0.dev3+g1a2b"])
@@ -67,3 +69,14 @@ async def test_a_server_without_the_flows_is_told_with_what_deploys_them(
         with temporary_settings({PREFECT_API_AUTH_STRING: "user:password"}):
             found = await server(f"http://127.0.0.1:{port}/api", folders)
     assert [item.mend for item in found if item.mend] == ([mend] if mend else [])
+
+
+async def test_a_service_that_cannot_be_opened_is_told_beside_the_others(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = a_plan()
+    target = replace(plan.target, notify=("${HOOK_OF_NOBODY}",), telemetry_options={"url": "http://127.0.0.1:1"})
+    monkeypatch.setattr("serinus.wiring.plan_of", lambda *_: replace(plan, target=target))
+    *_, last = await service_items("shop", folders)
+    assert (last.what, last.mark[0]) == ("shop: platform", "missing")
+    assert "HOOK_OF_NOBODY" in last.found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from pathlib import Path
 
@@ -43,6 +44,12 @@ CASES = [
     (SerinusError("something"), Code.UNEXPECTED, "failed"),
     (KeyboardInterrupt(), Code.UNRETURNED, "interrupted"),
 ]
+
+
+def test_what_hinders_nothing_is_no_reason_and_stays_where_the_error_is_handed_on() -> None:
+    note = Finding("is missed", "NetworkPolicy in", "let it select both", fatal=False)
+    error = pickle.loads(pickle.dumps(PreflightError((*PREFLIGHT.findings, note))))
+    assert (str(error), len(error.findings)) == (str(PREFLIGHT), 2)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,8 @@ async def test_a_bake_that_has_failed_is_undone_though_its_engine_dies_before_it
     assert kept is not None
     assert isinstance(kept.record, Record)
     assert kept.record.state is State.ROLLED_BACK, kept.record.outcome
+    assert kept.record.outcome is not None
+    assert kept.record.outcome.gate == "error_rate", "and whoever ends it has another reason only for ending it"
 
 
 @settings(max_examples=60, deadline=None)

@@ -138,6 +138,32 @@ async def test_a_record_that_is_removed_leaves_no_weight_whoever_sees_it_first()
     assert guard.clean
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["freed", "refused"])
+async def test_a_record_that_is_removed_in_the_bake_leaves_stable_to_its_autoscaler(refused: bool) -> None:
+    """It has no canary any more: what is left of it is the mark and the minimum."""
+    world = a_world()
+    task = await until(world, 40.0, release(world, a_plan(100, soak=3, bake=600)))
+    task.cancel()
+    await asyncio.wait({task})
+    freed: list[str] = []
+
+    def asked(call: str) -> None:
+        if call == "workload.free_stable":
+            freed.append(call)
+            if refused:
+                raise Refused("the right to patch horizontalpodautoscalers is missing")
+
+    guard = a_guard(world)
+    await guard.look()
+    world.on_call = asked
+    world.ledger.drop()
+    said = await guard.look()
+    assert len(freed) == 1
+    assert (await world.router.read()).mark is None
+    assert any("keeps its minimum" in one for one in said) is refused, said
+    assert len(world.notifier.told) == refused
+
+
 async def test_an_owner_whose_record_is_removed_returns_the_traffic_itself() -> None:
     world = a_world()
     facts = await preflight(ports(world), a_plan(5, 100, soak=60))

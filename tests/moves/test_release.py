@@ -8,16 +8,19 @@ from dataclasses import replace
 import pytest
 
 from serinus.analysis.reading import Arm
-from serinus.errors import Fenced, PreflightError
+from serinus.analysis.verdict import Outcome
+from serinus.errors import Fenced, PreflightError, Refused, Unavailable
+from serinus.moves.acquire import acquire
 from serinus.moves.ask import abort, ask, new_ask
 from serinus.moves.engine import Closed
+from serinus.moves.preflight import preflight
 from serinus.moves.summary import summary
 from serinus.moves.take_over import end_orphan, take_over
 from serinus.release.evidence import verify
 from serinus.release.record import Record, State, Verb
 from serinus.release.weight import NOTHING, Weight
-from tests.fakes import FakeWorld, Fault, Version, a_world
-from tests.moves.driver import TIMING, a_guard, guarded, ports, release, until
+from tests.fakes import FakeWorld, Fault, Incident, Version, a_world
+from tests.moves.driver import TIMING, a_guard, carry_out, guarded, ports, release, until
 from tests.release.builders import a_plan
 
 GOOD = Version(errors=0.0005)
@@ -233,6 +236,20 @@ async def test_stable_is_left_to_its_autoscaler_once_the_bake_has_passed() -> No
     assert calls.index("router.restore") < calls.index("workload.free_stable")
 
 
+async def test_a_minimum_that_cannot_be_given_back_undoes_no_good_release() -> None:
+    world = a_shop()
+
+    def refused(call: str) -> None:
+        if call == "workload.free_stable":
+            raise Refused("the right to patch horizontalpodautoscalers is missing")
+
+    world.on_call = refused
+    record = await release(world)
+    assert record.state is State.PROMOTED, record.outcome
+    (notice,) = world.notifier.told
+    assert notice.text.startswith("the autoscaler of shop keeps the minimum that r1 gave it: the right to patch")
+
+
 async def test_what_a_person_promoted_is_not_said_to_have_passed() -> None:
     world = a_shop()
     going = await until(world, 5, release(world))
@@ -240,8 +257,39 @@ async def test_what_a_person_promoted_is_not_said_to_have_passed() -> None:
     record = await going
     assert record.outcome is not None
     assert record.outcome.why == (
-        "v2 serves everything; promoted by ann (in a hurry) in phase 1 of 5 despite its gate, and the bake passed"
+        "v2 serves everything; promoted by ann (in a hurry) in phase 1 of 5, and the bake passed"
     )
+
+
+async def test_what_is_asked_after_the_phases_is_no_promotion_by_a_person() -> None:
+    world = a_shop()
+    going = await until(world, 25, release(world, a_plan(100, soak=3, bake=60)))
+    assert world.stable.version == "v2"
+    await ask(ports(world), replace(new_ask(Verb.PROMOTE, "ann", "in a hurry"), despite_gate=True))
+    record = await going
+    assert record.outcome is not None
+    assert record.outcome.why == "v2 serves everything; 1 phase and the bake passed"
+
+
+async def test_a_bake_that_failed_stays_so_where_the_record_cannot_be_written_for_long() -> None:
+    world = a_world(versions={"v1": GOOD, "v2": Version()}, rollout_seconds=2.0)
+    plan = a_plan(100, soak=3, bake=20)
+    facts = await preflight(ports(world), plan)
+    engine = await acquire(ports(world), plan, facts, release="r1", owner="me")
+
+    def failing(call: str) -> None:
+        if engine.record.state is State.BAKING and not world.incidents:
+            world.incidents.append(Incident(world.now, world.now + 4, 0.4, frozenset({"v2"})))
+        if engine.verdict and engine.verdict.outcome is Outcome.ABORT:
+            since.append(world.now)
+            if call == "ledger.write" and world.now < since[0] + 11:
+                raise Unavailable("no answer")
+
+    since: list[float] = []
+    world.on_call = failing
+    await carry_out(engine, facts.template)
+    assert since
+    assert engine.record.state is State.ROLLED_BACK, engine.record.outcome
 
 
 async def test_figures_of_the_past_may_take_longer_than_an_owner_may_be_silent() -> None:
