@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from serinus.errors import Conflict, Refused
+from serinus.moves.close import page
 from serinus.moves.engine import Engine
 from serinus.moves.patience import endingly
 from serinus.moves.roll_back import drained, end, remove, restore
@@ -21,10 +23,19 @@ async def finish(engine: Engine, why: str = "") -> None:
     """
     if engine.record.ended:
         return
-    if await endingly(engine, "the canary to be drained", partial(drained, engine)):  # promotion has done it, as a rule
-        await endingly(engine, "the canary to be removed", partial(remove, engine, True))
-    await restore(engine)
+    for what, step in (("its canary", _retire), ("its mark on the route", restore)):
+        try:
+            await step(engine)
+        except (Conflict, Refused) as cause:  # a version that has passed is not undone for that
+            text = f"{engine.release} is promoted, and {what} is left to the guard: {cause}"
+            await page(engine.ports, engine.plan.service, engine.release, text, "left")
     await end(engine, State.PROMOTED, Outcome(why or _passed(engine.record)))
+
+
+async def _retire(engine: Engine) -> None:
+    """Promotion has done it, as a rule."""
+    if await endingly(engine, "the canary to be drained", partial(drained, engine)):
+        await endingly(engine, "the canary to be removed", partial(remove, engine, True))
 
 
 def _passed(record: Record) -> str:

@@ -250,6 +250,28 @@ async def test_a_minimum_that_cannot_be_given_back_undoes_no_good_release() -> N
     assert notice.text.startswith("the autoscaler of shop keeps the minimum that r1 gave it: the right to patch")
 
 
+@pytest.mark.parametrize("call", ["router.restore", "workload.canary"])
+async def test_a_right_that_is_lost_once_the_bake_has_passed_undoes_nothing(call: str) -> None:
+    """What is left of the release the guard takes away, when it may."""
+    world = a_shop()
+    lost = [True]
+
+    def refused(called: str) -> None:
+        kept = world.ledger._kept()
+        record = kept.record if kept else None
+        passed = isinstance(record, Record) and record.state is State.BAKING and record.soaked_seconds >= 8
+        if passed and called == call and lost:
+            raise Refused("a right is missing")
+
+    world.on_call = refused
+    record = await release(world)
+    assert record.state is State.PROMOTED, record.outcome
+    assert [notice.text.partition(",")[0] for notice in world.notifier.told] == ["r1 is promoted"]
+    lost.clear()
+    await a_guard(world).look()
+    assert ((await world.router.read()).mark, world.canary) == (None, None)
+
+
 async def test_what_a_person_promoted_is_not_said_to_have_passed() -> None:
     world = a_shop()
     going = await until(world, 5, release(world))
