@@ -16,7 +16,7 @@ from bench.kubernetes.row import FLAGGER, NOBODY, RATE, Play, Row
 from bench.kubernetes.run import Run, run_of
 from bench.kubernetes.seen import asking
 from bench.kubernetes.space import Space, policy, space
-from serinus.errors import SerinusError
+from serinus.errors import SerinusError, Unavailable
 from serinus.local.child import tail, tied
 
 STEADY_SECONDS = 20.0
@@ -102,6 +102,8 @@ async def _released(where: Space, play: Play, version: str) -> tuple[str, dict[s
             async for line in process.stdout:
                 last = line
             await process.wait()
+    except TimeoutError as cause:
+        raise Unavailable(f"{play.name}: no end within {RELEASE_SECONDS:g} s: {tail(log)}") from cause
     finally:
         if process.returncode is None:
             process.kill()

@@ -47,8 +47,14 @@ HEALTHY = ("v1.0", "v1.1")
 """Without errors of their own: any failed request is ours."""
 
 
-async def until(seen: Callable[[], Awaitable[object]], what: str, seconds: float = END_SECONDS) -> float:
-    """Wait for a condition, asked of the platform itself; how long it took."""
+async def until(
+    seen: Callable[[], Awaitable[object]], what: str, seconds: float = END_SECONDS, pause: float = 0.05
+) -> float:
+    """Wait for a condition, asked of the platform itself; how long it took.
+
+    Args:
+        pause: seconds between two looks
+    """
     began = time.monotonic()
     last: object = None
     while time.monotonic() - began < seconds:
@@ -58,7 +64,7 @@ async def until(seen: Callable[[], Awaitable[object]], what: str, seconds: float
             last = cause
         if last and not isinstance(last, Exception):
             return time.monotonic() - began
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
     raise AssertionError(f"not within {seconds:.0f} s: {what} ({last})")
 
 

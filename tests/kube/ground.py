@@ -19,7 +19,7 @@ import pytest
 
 from serinus.errors import Fenced, PlatformError, PreflightError, Unrecorded
 from serinus.ground import There
-from serinus.kube.client import Kube
+from serinus.kube.client import DEPLOYMENT, SERVICE, Kube
 from serinus.kube.connecting import connect
 from serinus.kube.split_router import SplitRouter
 from serinus.ledgers.kubernetes import KubernetesLedger
@@ -37,7 +37,7 @@ from serinus.wiring import open_ports, plan_of
 from tests.cluster.access import Access
 from tests.faults.engine import taken_back
 from tests.faults.ground import until
-from tests.kube.test_release import STABLE, Users, counted, leftovers, policy, users
+from tests.kube.test_release import STABLE, Users, counted, policy, users
 from tests.moves.driver import carry_out
 from tests.routers.on_kubernetes import FORMS
 from tests.workloads.on_kubernetes import a_deployment, a_service
@@ -45,6 +45,8 @@ from tests.workloads.test_rights import granted
 
 QUICK = Timing(ready_seconds=60.0)
 RATE = 25.0
+PAUSE = 0.1
+"""Between two looks, in seconds: each is a call or two, and several releases go on at a time."""
 BEFORE, HEALTHY = "v1.0", "v1.1"
 """Without errors of their own: any failed request is ours."""
 LONG: dict[str, Any] = {
@@ -239,7 +241,7 @@ class Shop:
             assert found or self._one_goes_on(), f"{[task.result() for task in self.going]} before it was {what}"
             return bool(found)
 
-        await until(looked, what, seconds)
+        await until(looked, what, seconds, PAUSE)
         return found[0]
 
     def _one_goes_on(self) -> bool:
@@ -259,7 +261,7 @@ class Shop:
         async def is_zero() -> bool:
             return (await self.router.read()).weight == NOTHING
 
-        return await until(is_zero, "weight 0", seconds)
+        return await until(is_zero, "weight 0", seconds, PAUSE)
 
     async def over(self, seconds: float = 60.0) -> Record:
         """Until the record has ended."""
@@ -268,7 +270,7 @@ class Shop:
             record = await self.record()
             return record is not None and record.ended
 
-        await until(is_over, "ended", seconds)
+        await until(is_over, "ended", seconds, PAUSE)
         record = await self.record()
         assert record is not None
         return record
@@ -278,14 +280,18 @@ class Shop:
 
         async def is_whole() -> bool:
             route = await self.router.read()
-            deployment = json.loads(await self.hand("get", "deployment", "shop", "-o=json"))
+            deployment = await self.kube.get(DEPLOYMENT, "shop")
             spec, status = deployment["spec"], deployment["status"]
             image = spec["template"]["spec"]["containers"][0]["image"]
             ready = status.get("readyReplicas") == status.get("updatedReplicas") == spec["replicas"]
             gone = route.mark is None and route.weight == NOTHING
-            return gone and ready and image.endswith(f":{version}") and not leftovers(self.space)
+            return gone and ready and image.endswith(f":{version}") and not await self._leftovers()
 
-        await until(is_whole, f"whole with {version}")
+        await until(is_whole, f"whole with {version}", pause=PAUSE)
+
+    async def _leftovers(self) -> bool:
+        """Whether something of a canary is still there."""
+        return any([await self.kube.find(kind, "shop-canary") for kind in (DEPLOYMENT, SERVICE)])
 
     @asynccontextmanager
     async def users(self) -> AsyncIterator[Users]:

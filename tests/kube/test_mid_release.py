@@ -52,7 +52,7 @@ def conf(text: str) -> dict[str, Any]:
 async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(SECONDS):
         while not holds():
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
 
 
 def called(space: Access, name: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ async def until(holds: Callable[[], Any], what: str) -> Any:
     try:
         async with asyncio.timeout(SECONDS):
             while not (found := await asyncio.to_thread(holds)):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
             return found
     except TimeoutError:
         raise AssertionError(f"{what}: not within {SECONDS:.0f} s") from None
