@@ -66,7 +66,8 @@ def count(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> tuple[J
     stable = beside((sight.increment,), bound.bad, sight.ratio)
     streak = streaks.grown(streak, sight.increment.seconds, found, stable)
     if not streaks.ripe(streak, checks, streaks.LEAST_REQUESTS):
-        return streaks.standing(streak, gate.name, Rule.COUNTED, checks, limit=limit), streak
+        stands = streaks.standing(streak, gate.name, Rule.COUNTED, checks, limit=limit)
+        return stands or _so_far(gate, bound, sight, streak), streak
     found, stable = Sample(streak.bad, streak.of), streak.beside
     if not beyond(found, limit, UNLIKELY, sight):
         return None, streaks.passed()
@@ -78,6 +79,18 @@ def count(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> tuple[J
         return None, streaks.passed()
     streak = streaks.failed(streak, why)
     return streaks.standing(streak, gate.name, Rule.COUNTED, checks, **numbers), streak
+
+
+def _so_far(gate: RateGate, bound: Bound, sight: Sight, streak: Streak) -> Judgement | None:
+    """No soak ends over a limit that is broken, only because the window that would say so is not full yet."""
+    found, stable, limit = Sample(streak.bad, streak.of), streak.beside, effective(bound, sight)
+    if not sight.setting.soak_over or stable.rate > limit or not beyond(found, limit, UNLIKELY, sight):
+        return None
+    if not at_most(chance(found, stable, sight.phi), UNEXPLAINED):
+        return None
+    why = f"{said(gate, bound, found, limit)} so far, and its window is not full yet"
+    numbers = figures(gate, found, stable.rate, limit, tail=sight.tail(found, limit))
+    return Judgement(Outcome.HOLD, gate.name, Rule.BEYOND, why, numbers)
 
 
 def _shared(gate: RateGate, why: str, stable: Beside, limit: float, numbers: Mapping[str, float]) -> Judgement:

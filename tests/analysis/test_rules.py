@@ -234,6 +234,18 @@ class TestLatency:
         reason = watch.sees(service.after(1).canary(100, slow=100).stable(100).scraped()).reason
         assert (reason.outcome, reason.rule) == (Outcome.HOLD, Rule.WARM_UP)
 
+    def test_a_soak_that_leaves_no_whole_window_behind_the_warm_up_does_not_end_over_a_broken_limit(self) -> None:
+        cold = replace(P99, limit=Bound(slow(0.1), 0.01, "max 100ms"), warm_up_seconds=5.0)
+        service = Service().stable(1000)
+        watch = watching(service, at(5, Gates((cold,)), every_second(), seconds_at_weight=5.0))
+        watch.sees(service.after(5).canary(400, slow=40).stable(7600).scraped())
+        watch.now(seconds_at_weight=6.0, soak_over=True)
+        reason = watch.sees(service.after(1).canary(80, slow=8).stable(1520).scraped()).reason
+        assert (reason.outcome, reason.rule) == (Outcome.HOLD, Rule.BEYOND)
+        assert reason.why.endswith("so far, and its window is not full yet")
+        watch.now(seconds_at_weight=11.0)
+        assert watch.sees(service.after(5).canary(400, slow=40).stable(7600).scraped()).reason.rule == Rule.COUNTED
+
     def test_what_came_in_the_warm_up_is_in_no_window(self) -> None:
         cold = replace(P50, warm_up_seconds=1.0)
         service = Service().stable(1000)

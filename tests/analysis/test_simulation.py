@@ -147,4 +147,6 @@ def test_an_incident_holds_as_long_as_it_lasts() -> None:
 def test_a_bad_canary_is_caught_once_an_incident_is_over() -> None:
     ended = cell(20, 0.3, 0.0005, Incident(0.0, 12.0, 0.3))
     assert all(one.outcome == "rolled back" for one in ended)
-    assert median([one.seconds for one in ended]) <= 12.0 + 10.0
+    # It stays at the weight at which it is suspicious: that takes longer there, and fewer users meet it.
+    assert median([one.seconds for one in ended]) <= 12.0 + 16.0
+    assert median([float(one.failed) for one in ended]) <= 150
