@@ -96,5 +96,6 @@ def enough(state: GateState, setting: Setting) -> Judgement:
     if not setting.soak_over:
         return Judgement(Outcome.PASS, "requests", Rule.TOO_FEW, why, numbers, "decided when the soak is over")
     if setting.extension_over and setting.inconclusive_advances:
+        why = f"{said}, fewer than {least}: the policy goes on without"
         return Judgement(Outcome.PASS, "requests", Rule.TOO_FEW, why, numbers, "inconclusive, and the policy advances")
     return Judgement(Outcome.HOLD, "requests", Rule.TOO_FEW, why, numbers)

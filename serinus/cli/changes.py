@@ -19,7 +19,7 @@ def changes(before: Glance | None, now: Glance) -> Iterator[str]:
     if now.told_verdict not in ("", "PASS") and (now.told_verdict, now.phase) != (before.told_verdict, before.phase):
         yield f"{now.told_verdict}: {now.because}"
     if now.told_verdict == "PASS" and before.told_verdict not in ("", "PASS"):
-        yield "PASS again"
+        yield f"PASS again: {now.because}" if now.because else "PASS again"
     told = now.told_percent if now.told_percent != before.told_percent else None
     if told == 0:
         yield _given(told)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from serinus.settings import Folders
 
 GUARD = "serinus-guard"
+APPLIED = (
+    "write namespace and image into deployments/kubernetes/guard/kustomization.yaml and apply it (docs/kubernetes.md)"
+)
 """As `deployments/kubernetes/guard` calls it."""
 VERSION = "doctor"
 """Stands for a version that nobody runs: whether one exists only its registry knows."""
@@ -132,13 +135,14 @@ async def _guarded(plan: Plan, folders: Folders) -> list[Item]:
             found = await kube.find(DEPLOYMENT, GUARD)
     except PlatformError:
         return []
+    by_hand = plan.target.typed("guard")
     if found and (found.get("status") or {}).get("availableReplicas"):
         return []
-    state = f"no pod of Deployment {GUARD} is available" if found else f"there is no Deployment {GUARD}"
+    state, mend = f"there is no Deployment {GUARD}", f"{APPLIED}; until then, where one has died: {by_hand}"
+    if found:
+        state = f"no pod of Deployment {GUARD} is available"
+        mend = f"`kubectl -n {namespace} describe deployment {GUARD}` says why (its image? its account?); until then: {by_hand}"
     what = f"{state}: unless a guard runs elsewhere, nobody returns the traffic of an engine that dies"
-    mend = (
-        f"kubectl apply -k deployments/kubernetes/guard; until then, where one has died: {plan.target.typed('guard')}"
-    )
     return [Item(f"{plan.service}: namespace {namespace}", what, mend, fatal=False)]
 
 

@@ -139,7 +139,8 @@ def _all_said(out: Terminal, every: list[Found], absent: Mapping[str, tuple[Head
     wrong += sum(older for _, older in absent.values())
     unheld = [found.log.release for found in every if not found.held_by]
     out.emit({"logs": len(every), "whole": not wrong, "faults": wrong, "unheld": unheld, "gone": list(absent)})
-    out.say(f"{len(every)} logs, {wrong} at fault" if wrong else f"{len(every)} logs, all whole", _style(bool(wrong)))
+    logs = f"{len(every)} log{'s' * (len(every) != 1)}"
+    out.say(f"{logs}, {wrong} at fault" if wrong else f"{logs}, all whole", _style(bool(wrong)))
     return Code.UNEXPECTED if wrong else Code.DONE
 
 

@@ -108,7 +108,9 @@ def test_a_phase_does_not_end_on_too_few_requests() -> None:
     service.after(1).canary(3).stable(3)
     assert watch.now(extension_over=True, inconclusive_advances=False).sees(service.scraped()).holds == {Rule.TOO_FEW}
     service.after(1).canary(3).stable(3)
-    assert watch.now(inconclusive_advances=True).sees(service.scraped()).outcome is Outcome.PASS
+    passed = watch.now(inconclusive_advances=True).sees(service.scraped())
+    assert passed.outcome is Outcome.PASS
+    assert "39 requests in this phase, fewer than 50: the policy goes on without" in [j.why for j in passed.judgements]
 
 
 def test_a_clock_that_is_none_is_named() -> None:

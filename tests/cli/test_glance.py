@@ -108,7 +108,7 @@ def test_holds_pauses_and_lateness_are_told_once() -> None:
     held = seen(lasting(record, "stale"), before=calm)
     assert list(changes(calm, held)) == ["HOLD: stale"]
     assert list(changes(held, held)) == []
-    assert list(changes(held, calm)) == ["PASS again"]
+    assert list(changes(held, calm)) == ["PASS again: fine"]
     assert "paused" in next(changes(calm, seen(replace(record, paused=True), before=calm)))
     assert "late" in next(changes(calm, seen(replace(record, late=True), before=calm)))
 
