@@ -123,7 +123,8 @@ async def beside(
     try:
         result = await work
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(watching), 5 * LOOK_SECONDS)
+            async with asyncio.timeout(5 * LOOK_SECONDS):
+                await asyncio.shield(watching)
         return result
     finally:
         watching.cancel()

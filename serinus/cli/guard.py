@@ -80,7 +80,8 @@ async def _looks(out: Terminal, ground: Ground, stop: asyncio.Event, once: bool,
             if stop.is_set() or over:
                 return looks
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await stop.wait()
 
 
 def _tell(looked: Path | None) -> None:

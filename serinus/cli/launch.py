@@ -154,7 +154,8 @@ async def stopped(process: asyncio.subprocess.Process, seconds: float = 30.0) ->
     if process.returncode is None:
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

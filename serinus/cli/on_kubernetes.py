@@ -104,7 +104,8 @@ async def _interrupted(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.send_signal(signal.SIGINT)
         try:
-            await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.communicate()
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -138,7 +138,8 @@ async def _withdrawn(making: asyncio.Future[Created], watch: str) -> str:
     from serinus.errors import SerinusError
 
     try:
-        made = await asyncio.wait_for(making, ANSWER_SECONDS)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            made = await making
         if made.ours:
             await give_up(made.run)
     except (SerinusError, TimeoutError):

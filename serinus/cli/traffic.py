@@ -85,7 +85,8 @@ async def load(
     out.say(f"{rate:g} requests a second to {url}" + ("" if lasting else "; Ctrl-C ends it"), "dim")
     async with sending(url, rate, host) as sender:
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await stop.wait()
     sent = sender.result()
     told = f"{sent.requests:,} requests in {sent.seconds:.1f} s, {sent.failed:,} failed"
     out.result(

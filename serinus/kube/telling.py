@@ -62,7 +62,8 @@ class Telling:
         """What is due is sent, for as long as an end may wait."""
         if self._sending is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._sending, LAST_SECONDS)
+                async with asyncio.timeout(LAST_SECONDS):
+                    await self._sending
 
     async def _send(self) -> None:
         while self._due:

@@ -95,7 +95,8 @@ class Child:
         """Ask it to end, and end it when it has not after so long."""
         self.signal(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self.ended(), seconds)
+            async with asyncio.timeout(seconds):
+                return await self.ended()
         except TimeoutError:
             self.signal(signal.SIGKILL)
             return await self.ended()

@@ -162,7 +162,8 @@ class Node:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._wake.wait()
         except TimeoutError:
             return
 

@@ -152,7 +152,8 @@ class Pod:
         self._say(trouble, words)
         wait = delay(self.deaths, FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
         try:
-            await asyncio.wait_for(self.gone.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self.gone.wait()
         except TimeoutError:
             return
 

@@ -56,7 +56,8 @@ async def serve(shop: Instance, address: str, ports: Sequence[int], faults: Path
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return
 

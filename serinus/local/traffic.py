@@ -94,7 +94,8 @@ class Load:
 
     async def _end(self, seconds: float) -> Sent:
         try:
-            out, err = await asyncio.wait_for(self.process.communicate(), seconds)
+            async with asyncio.timeout(seconds):
+                out, err = await self.process.communicate()
         except TimeoutError:
             self.process.kill()
             await self.process.wait()

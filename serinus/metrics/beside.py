@@ -56,6 +56,7 @@ class Threads:
 
         threading.Thread(target=run, name=f"serinus {self._what}", daemon=True).start()
         try:
-            return await asyncio.wait_for(answer, seconds)
+            async with asyncio.timeout(seconds):
+                return await answer
         except TimeoutError:
             raise Unavailable(f"{self._what} did not answer within {seconds:g} s") from None

@@ -53,7 +53,8 @@ async def bounded(what: str, call: Callable[P, R], *args: P.args, **kwargs: P.kw
         Unavailable: no answer in time; the thread may still finish its work
     """
     try:
-        return await asyncio.wait_for(asyncio.to_thread(call, *args, **kwargs), CALL_SECONDS)
+        async with asyncio.timeout(CALL_SECONDS):
+            return await asyncio.to_thread(call, *args, **kwargs)
     except TimeoutError as cause:
         raise Unavailable(f"{what}: the disk did not answer within {CALL_SECONDS:g} s") from cause
 

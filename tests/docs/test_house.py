@@ -66,6 +66,12 @@ def test_a_module_answers_one_question() -> None:
     assert not long, "look for the second thing that it does"
 
 
+def test_no_cancel_is_taken_for_an_answer() -> None:
+    """Before Python 3.12 `asyncio.wait_for` swallows one that comes together with what it waits for; `asyncio.timeout` does not."""
+    found = [str(file) for file in modules("serinus", "flows", "tasks") if "asyncio.wait_for(" in file.read_text()]
+    assert found == [], "write `async with asyncio.timeout(seconds)`"
+
+
 def test_the_story_fits_on_a_page() -> None:
     story = ROOT / "flows" / "release.py"
     assert not story.exists() or lines(story) <= STORY_LINES

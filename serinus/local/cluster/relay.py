@@ -97,7 +97,8 @@ def _joined(connect: Callable[[], Awaitable[Streams]]) -> Handler:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            onward_reader, onward_writer = await asyncio.wait_for(connect(), CONNECT_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                onward_reader, onward_writer = await connect()
         except (OSError, TimeoutError):
             writer.transport.abort()
             return

@@ -197,7 +197,8 @@ class Life:
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.ending.wanted.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.ending.wanted.wait()
 
     def _wait(self, reason: str, message: str) -> None:
         self._say(replace(self.known, state=Waiting(reason, message), last=self.known.end))

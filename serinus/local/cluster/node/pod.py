@@ -155,7 +155,8 @@ class Pod:
             except UNREACHABLE as problem:
                 self.site.say(f"{self.path}: {type(problem).__name__}: {problem}")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._deleted.wait(), MOUNT_SECONDS)
+                async with asyncio.timeout(MOUNT_SECONDS):
+                    await self._deleted.wait()
         return False
 
     async def _mount(self, age: float) -> None:
