@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from serinus.settings import Folders
 
 GUARD = "serinus-guard"
+"""As `deployments/kubernetes/guard` calls it."""
 APPLIED = (
     "write namespace and image into deployments/kubernetes/guard/kustomization.yaml and apply it (docs/kubernetes.md)"
 )
-"""As `deployments/kubernetes/guard` calls it."""
+"""How there comes to be one."""
 VERSION = "doctor"
 """Stands for a version that nobody runs: whether one exists only its registry knows."""
 
@@ -135,9 +136,9 @@ async def _guarded(plan: Plan, folders: Folders) -> list[Item]:
             found = await kube.find(DEPLOYMENT, GUARD)
     except PlatformError:
         return []
-    by_hand = plan.target.typed("guard")
     if found and (found.get("status") or {}).get("availableReplicas"):
         return []
+    by_hand = plan.target.typed("guard")
     state, mend = f"there is no Deployment {GUARD}", f"{APPLIED}; until then, where one has died: {by_hand}"
     if found:
         state = f"no pod of Deployment {GUARD} is available"

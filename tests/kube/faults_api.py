@@ -13,9 +13,9 @@ from functools import partial
 from serinus.moves.engine import KUBERNETES
 from serinus.release.record import State
 from tests.faults.ground import until
-from tests.kube.between import STORM, End, Way, between
+from tests.kube.between import STORM, Between, End, Way, between
 from tests.kube.faults_route import lowered
-from tests.kube.ground import BEFORE, HEALTHY, LONG, QUICK, SHORT, Shop
+from tests.kube.ground import BEFORE, HEALTHY, LONG, QUICK, SHORT, Release, Shop
 
 AS_ON_KUBERNETES = replace(KUBERNETES, ready_seconds=120.0, drain_seconds=2.0, drain_at_most_seconds=5.0)
 """D and the beats as they are meant for an API server."""
@@ -82,6 +82,18 @@ async def slow_throughout(shop: Shop) -> str:
     return f"{server.done[Way.SLOW]} slow answers; {why}"
 
 
+async def returned_late(shop: Shop, going: Release, server: Between) -> str:
+    """It has not ended while the server is away, and ends once it answers; why."""
+    assert going.task is not None
+    assert not going.task.done(), "it is not said to be ended"
+    server.go(Way.THROUGH)
+    outcome, why = await going.ended()
+    record = await shop.over()
+    assert (outcome, record.late) == (State.ROLLED_BACK, True), (outcome, why, record.late)
+    await shop.whole(BEFORE)
+    return why
+
+
 async def away_for_long(way: Way, shop: Shop) -> str:
     """It lets go, says so each second, pages, and returns the traffic once it can."""
     async with shop.users() as users, between(shop.account, shop.folder) as (server, kubeconfig):
@@ -101,13 +113,7 @@ async def away_for_long(way: Way, shop: Shop) -> str:
             text = going.told.notices[0].text
             assert re.match(right + r"\(.*\); trying every second, \d+(st|nd|rd|th) time$", text), text
         assert going.told.notices[0].urgent
-        assert going.task is not None
-        assert not going.task.done(), "it is not said to be ended"
-        server.go(Way.THROUGH)
-        outcome, why = await going.ended()
-        record = await shop.over()
-        assert (outcome, record.late) == (State.ROLLED_BACK, True), (outcome, why, record.late)
-        await shop.whole(BEFORE)
+        why = await returned_late(shop, going, server)
     assert users.failed == 0, users.seen
     return f"{text}; then {why}"
 
@@ -123,13 +129,7 @@ async def away_for_minutes(shop: Shop) -> str:
         server.go(Way.RESET)
         await asyncio.sleep(AWAY_SECONDS)
         assert going.told.notices
-        assert going.task is not None
-        assert not going.task.done(), "it is not said to be ended"
-        server.go(Way.THROUGH)
-        outcome, why = await going.ended()
-        record = await shop.over()
-        assert (outcome, record.late) == (State.ROLLED_BACK, True), (outcome, why, record.late)
-        await shop.whole(BEFORE)
+        why = await returned_late(shop, going, server)
     assert users.failed == 0, users.seen
     return f"{going.told.notices[0].text}; then {why}"
 

@@ -14,12 +14,15 @@ async def test_a_cancel_that_meets_the_answer_is_not_lost(passes: int, monkeypat
     """Whoever cancels a release would wait for its end for ever."""
     answer = asyncio.get_running_loop().create_future()
 
+    begun = asyncio.Event()
+
     async def in_a_thread(*_: object) -> object:
+        begun.set()
         return await answer
 
     monkeypatch.setattr(asyncio, "to_thread", in_a_thread)
     asked = asyncio.create_task(bounded("a file", int))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     answer.set_result(7)
     for _ in range(passes):
         await asyncio.sleep(0)
