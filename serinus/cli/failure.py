@@ -5,9 +5,9 @@ Never a traceback, unless `--debug` asks for it; a bug's is kept in a file, whos
 
 from __future__ import annotations
 
+import errno
 import tempfile
 import traceback
-from pathlib import Path
 from typing import Any
 
 from serinus.cli.exit_code import Code
@@ -39,15 +39,22 @@ def report(cause: BaseException, out: Terminal, debug: bool) -> Code:
 
     Returns the exit code that goes with it.
     """
-    code, kind, lines, more = _told(cause)
+    code, kind, lines, more = _told(_alone(cause))
     if debug:
         out.complain("".join(traceback.format_exception(cause)).rstrip(), "dim")
-    elif code is Code.UNEXPECTED and not isinstance(cause, SerinusError):
-        lines = (*lines, f"The traceback is in {_keep(cause)}; `serinus --debug ...` prints it.")
+    elif kind == "bug":
+        lines = (*lines, _keep(cause))
     for place, line in enumerate(lines):
         out.complain(line, "bad" if place == 0 else "")
     out.emit({"error": kind, "what": " ".join(lines), "exit": int(code), **more})
     return code
+
+
+def _alone(cause: BaseException) -> BaseException:
+    """What a group of one holds: the group itself tells nobody anything."""
+    while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    return cause
 
 
 def _told(cause: BaseException) -> tuple[Code, str, tuple[str, ...], dict[str, Any]]:
@@ -80,6 +87,8 @@ def _told(cause: BaseException) -> tuple[Code, str, tuple[str, ...], dict[str, A
             return Code.UNEXPECTED, "platform", (f"The platform is not as expected: {cause}",), {}
         case SerinusError():
             return Code.UNEXPECTED, "failed", (str(cause),), {}
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return Code.UNEXPECTED, "disk", (f"No room to write: {cause}; free some space.",), {}
         case KeyboardInterrupt():
             return Code.UNRETURNED, "interrupted", ("Interrupted.",), {}
         case _:
@@ -107,7 +116,11 @@ def _findings(cause: PreflightError) -> dict[str, Any]:
     return {"findings": [{"what": f.what, "where": f.where, "mend": f.mend, "fatal": f.fatal} for f in cause.findings]}
 
 
-def _keep(cause: BaseException) -> Path:
-    with tempfile.NamedTemporaryFile("w", prefix="serinus-", suffix=".traceback", delete=False) as file:
-        file.writelines(traceback.format_exception(cause))
-    return Path(file.name)
+def _keep(cause: BaseException) -> str:
+    """A sentence that says where its traceback is, or why it is nowhere."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="serinus-", suffix=".traceback", delete=False) as file:
+            file.writelines(traceback.format_exception(cause))
+    except OSError as full:
+        return f"Its traceback could not be kept ({full.strerror}); `serinus --debug ...` prints it."
+    return f"The traceback is in {file.name}; `serinus --debug ...` prints it."

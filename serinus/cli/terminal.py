@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
+_lost: dict[str, OSError] = {}
+"""By the name of one of this process's two streams."""
+
 STYLES = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "": ""}
 
 
@@ -75,10 +78,18 @@ def styled(text: str, style: str, stream: Any) -> str:
 
 
 def _write(line: str, stream: TextIO) -> None:
+    """Where words go must not decide where traffic goes: those that a full disk does not take are lost, and told of at the end."""
     try:
         print(line, file=stream, flush=True)
     except BrokenPipeError:
         hush(stream)
+    except OSError as cause:
+        _lost[stream.name] = cause
+
+
+def lost() -> str:
+    """Why not everything that was said could be written; empty where it was."""
+    return "; ".join(f"{stream.strip('<>')}: {cause.strerror}" for stream, cause in _lost.items())
 
 
 def hush(stream: TextIO) -> None:

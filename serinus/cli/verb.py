@@ -11,7 +11,7 @@ import typer
 
 from serinus.cli.exit_code import Code
 from serinus.cli.failure import report
-from serinus.cli.terminal import Terminal
+from serinus.cli.terminal import Terminal, lost
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs; the last one is the result.")]
 Service = Annotated[str, typer.Argument(help="The service, by the name in its policy.")]
@@ -33,9 +33,17 @@ def verb(function: Callable[P, Code | Coroutine[Any, Any, Code]]) -> Callable[P,
             raise
         except (Exception, KeyboardInterrupt) as cause:
             code = report(cause, Terminal(bool(kwargs.get("as_json"))), debug)
-        raise typer.Exit(int(code))
+        raise typer.Exit(int(_heard(code)))
 
     return run
+
+
+def _heard(code: Code) -> Code:
+    """Nothing that was done is undone by words that nobody can read; but whoever asked for them must not take them for whole."""
+    if not (why := lost()):
+        return code
+    Terminal().complain(f"Not everything that was said could be written ({why}).")
+    return Code.UNEXPECTED if code is Code.DONE else code
 
 
 def _done(answer: Code | Coroutine[Any, Any, Code]) -> Code:

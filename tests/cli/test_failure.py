@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import re
@@ -42,6 +43,8 @@ CASES = [
     (Conflict("somebody wrote"), Code.UNEXPECTED, "platform"),
     (Drift("the route"), Code.UNEXPECTED, "platform"),
     (SerinusError("something"), Code.UNEXPECTED, "failed"),
+    (OSError(errno.ENOSPC, "No space left on device", "shop.log"), Code.UNEXPECTED, "disk"),
+    (ExceptionGroup("tasks", [ExceptionGroup("more", [Refused("no right")])]), Code.UNEXPECTED, "refused"),
     (KeyboardInterrupt(), Code.UNRETURNED, "interrupted"),
 ]
 
@@ -117,3 +120,11 @@ def test_every_outcome_has_its_code() -> None:
         "fenced": 6,
         "going": 7,
     }
+
+
+def test_a_bug_is_told_where_its_traceback_finds_no_room(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    assert report(ValueError("odd"), Terminal(), debug=False) is Code.UNEXPECTED
+    assert "could not be kept (No such file or directory)" in capsys.readouterr().err

@@ -82,3 +82,19 @@ def test_what_is_said_after_a_reader_has_left_is_said_to_nobody() -> None:
     command = f'set -o pipefail; {sys.executable} -c "{talk}" | head -n 1'
     left = subprocess.run(("bash", "-c", command), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (left.returncode, left.stderr) == (0, "whole\n")
+
+
+@pytest.mark.parametrize("words", ["plan deployments/policies/shop.yaml --version v2", "demo --list --json"])
+def test_what_a_full_disk_does_not_take_is_told(words: str) -> None:
+    command = f"exec {sys.executable} -m serinus.cli {words} > /dev/full"
+    told = subprocess.run(("bash", "-c", command), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert told.returncode != 0
+    assert "Not everything that was said could be written (stdout: No space left on device)." in told.stderr
+    assert "bug" not in told.stderr
+
+
+def test_a_full_disk_ends_nothing_that_speaks() -> None:
+    talk = "from serinus.cli.terminal import Terminal\nTerminal().say('x')\nTerminal(True).emit(1)\nTerminal().complain('whole')"
+    command = f'{sys.executable} -u -c "{talk}" > /dev/full'
+    told = subprocess.run(("bash", "-c", command), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (told.returncode, told.stderr) == (0, "whole\n")
