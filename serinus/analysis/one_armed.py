@@ -19,6 +19,7 @@ from serinus.analysis.judging import (
     said,
     sample,
 )
+from serinus.analysis.reading import Arm
 from serinus.analysis.state import Beside, Streak
 from serinus.analysis.threshold import Bound, RateGate
 from serinus.analysis.verdict import Judgement, Outcome, Rule
@@ -39,16 +40,23 @@ def judge(gate: RateGate, sight: Sight, streak: Streak) -> tuple[list[Judgement]
 def _hard(gate: RateGate, abort: Bound, sight: Sight) -> Judgement | None:
     """The window is over the limit, and it or its newest increment is so not by chance.
 
-    What turned bad a moment ago serves everyone: until the good requests before it have left the window, users wait.
+    What turned bad a moment ago serves everyone: until the good requests before it have left the window, users wait. While stable
+    stands ready, and the return costs one weight, they do not wait either for the increment that will bring it over the limit.
     """
     found = sample(sight.judged(sight.seen), abort.bad) or Sample()
+    newest = (sample(sight.judged(sight.window[-1].both), abort.bad) if sight.window else None) or Sample()
     limit = effective(abort, sight)
-    newest = sample(sight.judged(sight.window[-1].both), abort.bad) if sight.window else None
-    sure = beyond(found, limit, SURPRISING, sight) or beyond(newest or Sample(), limit, SURPRISING, sight)
-    if found.rate <= limit or not sure:
-        return None
-    numbers = figures(gate, found, None, limit, tail=sight.tail(found, limit))
-    return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate, abort, found, limit), numbers)
+    sudden = beyond(newest, limit, SURPRISING, sight)
+    if found.rate > limit and (sudden or beyond(found, limit, SURPRISING, sight)):
+        numbers = figures(gate, found, None, limit, tail=sight.tail(found, limit))
+        return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate, abort, found, limit), numbers)
+    again = Sample(found.bad + newest.bad, found.of + newest.of)
+    if sudden and again.rate > limit and sight.setting.arm_served is Arm.CANARY:
+        numbers = figures(gate, newest, None, limit, tail=sight.tail(newest, limit))
+        seconds = sight.window[-1].seconds
+        why = f"{said(gate, abort, newest, limit)} in the last {seconds:.3g} s, and as much again breaks the window's limit"
+        return Judgement(Outcome.ABORT, gate.name, Rule.HARD, why, numbers)
+    return None
 
 
 def _count(gate: RateGate, abort: Bound, sight: Sight, streak: Streak) -> tuple[Judgement | None, Streak]:

@@ -86,6 +86,30 @@ class TestOneArm:
         watch = watching(service, at(None, ONE))
         assert watch.sees(service.after(1).canary(200, 40).scraped()).reason.rule == Rule.HARD
 
+    def test_it_is_not_waited_for_the_check_that_breaks_the_window_while_stable_stands_ready(self) -> None:
+        service = Service().stable(1000)
+        watch = watching(service, at(None, ONE))
+        for _ in range(5):
+            assert watch.sees(service.after(1).canary(200).scraped()).outcome is Outcome.PASS
+        reason = watch.sees(service.after(1).canary(200, 49).scraped()).reason
+        assert (reason.outcome, reason.rule) == (Outcome.ABORT, Rule.HARD)
+        assert reason.why == "error_rate 24.5 % > 5 % (49 of 200) in the last 1 s, and as much again breaks the window's limit"
+
+    @pytest.mark.parametrize(
+        ("bad", "served", "outcome"),
+        [
+            (30, Arm.CANARY, Outcome.HOLD),  # twice that much is within the limit
+            (49, Arm.STABLE, Outcome.HOLD),  # the bake: the way back is a redeployment, so the limit is the window's
+            (51, Arm.STABLE, Outcome.ABORT),
+        ],
+    )
+    def test_a_moment_alone_ends_nothing(self, bad: int, served: Arm, outcome: Outcome) -> None:
+        service = Service().stable(1000)
+        watch = watching(service, at(None, ONE, arm_served=served))
+        for _ in range(5):
+            watch.sees(service.after(1).serves(served, 200).scraped())
+        assert watch.sees(service.after(1).serves(served, 200, bad).scraped()).outcome is outcome
+
     def test_a_passed_limit_holds_and_says_why_it_does_no_more(self) -> None:
         service = Service().stable(1000)
         watch = watching(service, at(50, ONE))
@@ -165,8 +189,8 @@ class TestFloor:
         found = self.turned(60)
         assert (found.outcome, found.reason.why) == (Outcome.ABORT, "success_rate 94 % < 95 % (940 of 1000)")
 
-    def test_a_bad_second_that_leaves_the_window_within_its_limit_ends_nothing(self) -> None:
-        assert self.turned(50).outcome is not Outcome.ABORT
+    def test_a_bad_second_of_which_two_leave_the_window_within_its_limit_ends_nothing(self) -> None:
+        assert self.turned(30).outcome is not Outcome.ABORT
 
     def test_nor_does_a_window_that_came_over_its_limit_little_by_little_and_by_chance(self) -> None:
         assert self.turned(11, 10, 10, 11, 11).outcome is not Outcome.ABORT

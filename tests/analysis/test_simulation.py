@@ -94,6 +94,23 @@ def release(seed: int, canary: float, stable: float, incident: Incident = NONE) 
     return Ended("promoted", now, failed, holds)
 
 
+def alone(seed: int, early: float, errors: float, seconds: float = math.inf) -> float | None:
+    """Ten good seconds at 100 %, then errors for so long; seconds from their first one to the scrape that ends the release.
+
+    Args:
+        early: seconds before a scrape at which they begin
+    """
+    chance, service = random.Random(seed), Service().stable(1000)
+    watch = watching(service, at(None, PLAN))
+    for now in range(20):
+        suffers = min(1.0, max(0.0, seconds), *((early,) if now == 10 else ())) if now >= 10 else 0.0
+        seconds -= suffers
+        bad = binomial(chance, round(RATE * suffers), errors) + binomial(chance, RATE - round(RATE * suffers), 0.0005)
+        if watch.sees(service.after(1.0).canary(RATE, bad).scraped()).outcome is Outcome.ABORT:
+            return now - 10 + early
+    return None
+
+
 def cell(releases: int, canary: float, stable: float, incident: Incident = NONE) -> list[Ended]:
     return [release(seed, canary, stable, incident) for seed in range(releases)]
 
@@ -121,6 +138,19 @@ def test_a_dead_canary_ends_at_the_first_scrape() -> None:
     assert all(one.outcome == "rolled back" for one in ended)
     assert median([one.seconds for one in ended]) <= 2.0
     assert median([one.failed for one in ended]) <= 10
+
+
+@pytest.mark.parametrize("early", [0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
+def test_30_percent_errors_that_begin_at_100_percent_are_seen_within_two_scrapes(early: float) -> None:
+    """Two seconds less what it takes to decide and to return, wherever between two scrapes they begin."""
+    seconds = [alone(seed, early, 0.3) for seed in range(100)]
+    assert all(one is not None and one <= 1.75 for one in seconds), Counter(seconds)
+
+
+@pytest.mark.parametrize(("errors", "lasts"), [(0.02, math.inf), (0.3, 0.25), (0.07, 1.0)])
+def test_what_no_abort_limit_forbids_ends_nothing_at_100_percent(errors: float, lasts: float) -> None:
+    """2 % errors for good, which hold it, or less in a moment than half of what the window's limit allows."""
+    assert {alone(seed, 1.0, errors, lasts) for seed in range(30)} == {None}
 
 
 @pytest.mark.parametrize(
