@@ -93,7 +93,10 @@ class TestOneArm:
             assert watch.sees(service.after(1).canary(200).scraped()).outcome is Outcome.PASS
         reason = watch.sees(service.after(1).canary(200, 49).scraped()).reason
         assert (reason.outcome, reason.rule) == (Outcome.ABORT, Rule.HARD)
-        assert reason.why == "error_rate 24.5 % > 5 % (49 of 200) in the last 1 s, and as much again breaks the window's limit"
+        assert (
+            reason.why
+            == "error_rate 24.5 % > 5 % (49 of 200) in the last 1 s, and as much again breaks the window's limit"
+        )
 
     @pytest.mark.parametrize(
         ("bad", "served", "outcome"),
