@@ -71,14 +71,17 @@ class Books:
         """
 
         async def send(client: PrefectClient) -> None:
-            known = self._cards.get(key) or await self._made_before(client, key)
-            if known:
-                await client.update_artifact(known, ArtifactUpdate(data=data, description=description))
+            if key in self._doubtful:
+                await self._one_of(client, key)
+            if key in self._cards:
+                await client.update_artifact(self._cards[key], ArtifactUpdate(data=data, description=description))
                 return
-            self._doubtful.add(key)  # until the answer is here: it may be made all the same
-            made = await client.create_artifact(
-                ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._run)
-            )
+            wanted = ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._run)
+            try:
+                made = await client.create_artifact(wanted)
+            except BaseException:
+                self._doubtful.add(key)  # it may be made all the same, and late
+                raise
             self._cards[key] = made.id
 
         self.put(key, send)
@@ -156,17 +159,14 @@ class Books:
             del self._waiting[key]
         return True
 
-    async def _made_before(self, client: PrefectClient, key: str) -> UUID | None:
-        """The card whose making was not answered, if it was made."""
-        if key not in self._doubtful:
-            return None
+    async def _one_of(self, client: PrefectClient, key: str) -> None:
+        """Find the card whose making was not answered, if it was made; of several that were, one stays."""
         wanted = ArtifactFilter(
             flow_run_id=ArtifactFilterFlowRunId(any_=[self._run]), key=ArtifactFilterKey(any_=[key])
         )
-        found = await client.read_artifacts(artifact_filter=wanted, limit=1)
-        if found:
-            self._cards[key] = found[0].id
-        return self._cards.get(key)
+        for found in await client.read_artifacts(artifact_filter=wanted):
+            if self._cards.setdefault(key, found.id) != found.id:
+                await client.delete_artifact(found.id)
 
     def _heard(self, answered: bool) -> None:
         now = asyncio.get_running_loop().time()

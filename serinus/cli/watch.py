@@ -198,7 +198,9 @@ async def _over(view: View, run: Coming) -> State:
             if state and state.is_final():
                 return state
             why = await lacking() if state and state.is_scheduled() else ""
-            now = f"waits for {run.name}, {state.name if state else 'unknown'}" + (f": {why}" if why else "")
+            runs = state is not None and state.is_running()
+            now = f"{run.name} is running" if runs else f"waits for {run.name}, {state.name if state else 'unknown'}"
+            now += f": {why}" if why else ""
             if now != said:
                 view.note(now)
             said = now

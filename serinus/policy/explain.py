@@ -152,7 +152,7 @@ def _idle(rates: tuple[RateGate, ...], guards: Guards) -> Iterator[str]:
             ]
             if over:
                 other, stricter = min(over, key=lambda pair: pair[1].allowed)
-                yield f"{gate.name} {bound.text} never decides: {other.name} {stricter.text} is as strict or stricter"
+                yield f"{gate.name} {bound.text} adds nothing: {other.name} {stricter.text} is as strict or stricter"
 
 
 def _covers(stricter: Bound, bound: Bound, guards: Guards) -> bool:

@@ -79,7 +79,7 @@ def test_the_plan_is_shown_phase_by_phase() -> None:
     rows = [line.split() for line in shown.stdout.splitlines()]
     assert [row[3] for row in rows if row[1:2] == ["of"]] == ["5%", "10%", "25%", "50%", "100%"]
     assert ["1", "of", "5", "5%", "8s", "80"] in [row[:6] for row in rows]
-    assert "never decides" in shown.stdout
+    assert "adds nothing" in shown.stdout
 
 
 def test_without_a_rate_no_requests_are_promised() -> None:

@@ -40,16 +40,16 @@ def test_without_a_rate_nothing_is_promised() -> None:
 
 def test_the_plans_own_success_rate_never_decides() -> None:
     assert explain(a_policy(), "v2").idle == (
-        "success_rate min 99% never decides: server_errors max 0.1% is as strict or stricter",
-        "success_rate abort below 95% never decides: error_rate abort above 5% is as strict or stricter",
+        "success_rate min 99% adds nothing: server_errors max 0.1% is as strict or stricter",
+        "success_rate abort below 95% adds nothing: error_rate abort above 5% is as strict or stricter",
     )
 
 
 def test_limits_that_each_decide_are_not_idle() -> None:
     gates = {"server_errors": {"max": "2%"}, "success_rate": {"min": "99%", "abort_below": "96%"}}
     assert explain(a_policy(gates=gates), "v2").idle == (
-        "server_errors max 2% never decides: success_rate min 99% is as strict or stricter",
-        "success_rate min 99% never decides: error_rate max 1% is as strict or stricter (at 10 %, 25 %, 50 %, 100 %)",
+        "server_errors max 2% adds nothing: success_rate min 99% is as strict or stricter",
+        "success_rate min 99% adds nothing: error_rate max 1% is as strict or stricter (at 10 %, 25 %, 50 %, 100 %)",
     )
     warm = {"server_errors": {"max": "0.1%", "warm_up": "30s"}, "error_rate": {"max": "2%"}}
     told = explain(a_policy(gates=warm, phases=phases("100%")), "v2").idle
@@ -58,13 +58,13 @@ def test_limits_that_each_decide_are_not_idle() -> None:
 
 def test_a_stricter_latency_makes_another_idle() -> None:
     told = explain(a_policy(gates={"latency_p99.5": {"max": "400ms"}}), "v2").idle
-    assert "latency_p99 max 500ms never decides: latency_p99.5 max 400ms is as strict or stricter" in told
+    assert "latency_p99 max 500ms adds nothing: latency_p99.5 max 400ms is as strict or stricter" in told
 
 
 def test_two_equal_limits_leave_one_that_decides() -> None:
     gates = {"success_rate": {"min": "99.9%"}}
     idle = explain(a_policy(gates=gates, phases=phases("100%")), "v2").idle
-    assert [sentence.split(" never")[0] for sentence in idle] == [
+    assert [sentence.split(" adds")[0] for sentence in idle] == [
         "server_errors max 0.1%",
         "success_rate abort below 95%",
     ]

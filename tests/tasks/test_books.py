@@ -45,11 +45,15 @@ class Server:
         await self._called("update", self.cards[artifact_id]["key"])
         self.cards[artifact_id] |= artifact.model_dump(exclude_unset=True)
 
-    async def read_artifacts(self, artifact_filter: Any, limit: int) -> list[SimpleNamespace]:
+    async def read_artifacts(self, artifact_filter: Any) -> list[SimpleNamespace]:
         await self._called("read", artifact_filter.key.any_[0])
         return [
             SimpleNamespace(id=made) for made, card in self.cards.items() if card["key"] in artifact_filter.key.any_
         ]
+
+    async def delete_artifact(self, artifact_id: UUID) -> None:
+        await self._called("delete", self.cards[artifact_id]["key"])
+        del self.cards[artifact_id]
 
     async def update_flow_run(self, flow_run_id: UUID, tags: list[str]) -> None:
         await self._called("tag", "run")
@@ -129,6 +133,18 @@ async def test_a_card_whose_answer_was_lost_is_not_made_twice(server: Server, bo
     assert await books.close(5)
     assert server.card("bar") == [1.0]
     assert server.calls == ["create bar", "read bar", "update bar"]
+
+
+async def test_a_card_that_was_made_late_and_twice_becomes_one(server: Server, books: Books) -> None:
+    server.loses_answers = 1
+    books.card("bar", "progress", 1.0, "")
+    assert await books.close(5)
+    late, kept = uuid4(), next(iter(server.cards))
+    server.cards = {late: server.cards[kept] | {"data": 0.0}, **server.cards}
+    books.card("bar", "progress", 2.0, "")
+    books.open()
+    assert await books.close(5)
+    assert {made: card["data"] for made, card in server.cards.items()} == {kept: 2.0}
 
 
 async def test_what_the_server_refuses_is_left_out_and_the_rest_goes_on(server: Server, books: Books) -> None:
