@@ -23,6 +23,7 @@ log = logging.getLogger("serinus.books")
 SEND_SECONDS = 5.0
 """How long one thing may take to be sent before it waits for its next turn."""
 PAUSE_SECONDS = 1.0
+TIDY_SECONDS = 1.0
 EVENTS = 256
 
 Send = Callable[[PrefectClient], Awaitable[None]]
@@ -71,18 +72,14 @@ class Books:
         """
 
         async def send(client: PrefectClient) -> None:
-            if key in self._doubtful:
-                await self._one_of(client, key)
+            if key in self._doubtful and key not in self._cards and (made := await self._made(client, key)):
+                self._cards[key] = made[0]
             if key in self._cards:
                 await client.update_artifact(self._cards[key], ArtifactUpdate(data=data, description=description))
-                return
-            wanted = ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._run)
-            try:
-                made = await client.create_artifact(wanted)
-            except BaseException:
-                self._doubtful.add(key)  # it may be made all the same, and late
-                raise
-            self._cards[key] = made.id
+            else:
+                self._cards[key] = await self._make(client, key, kind, data, description)
+            if key in self._doubtful:
+                await self._one_of(client, key)
 
         self.put(key, send)
 
@@ -159,14 +156,31 @@ class Books:
             del self._waiting[key]
         return True
 
-    async def _one_of(self, client: PrefectClient, key: str) -> None:
-        """Find the card whose making was not answered, if it was made; of several that were, one stays."""
+    async def _make(self, client: PrefectClient, key: str, kind: str, data: Any, description: str) -> UUID:
+        wanted = ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._run)
+        try:
+            return (await client.create_artifact(wanted)).id
+        except BaseException:
+            self._doubtful.add(key)  # it may be made all the same, and late
+            raise
+
+    async def _made(self, client: PrefectClient, key: str) -> list[UUID]:
+        """The cards of this key that the server has."""
         wanted = ArtifactFilter(
             flow_run_id=ArtifactFilterFlowRunId(any_=[self._run]), key=ArtifactFilterKey(any_=[key])
         )
-        for found in await client.read_artifacts(artifact_filter=wanted):
-            if self._cards.setdefault(key, found.id) != found.id:
-                await client.delete_artifact(found.id)
+        return [found.id for found in await client.read_artifacts(artifact_filter=wanted)]
+
+    async def _one_of(self, client: PrefectClient, key: str) -> None:
+        """Take away what was made late beside the card that was just sent; a server that does not allow it keeps both."""
+        try:
+            async with asyncio.timeout(TIDY_SECONDS):
+                made = await self._made(client, key)
+                for extra in made if self._cards[key] in made else ():
+                    if extra != self._cards[key]:
+                        await client.delete_artifact(extra)
+        except Exception as cause:
+            log.debug("%s may be there twice: %r", key, cause)
 
     def _heard(self, answered: bool) -> None:
         now = asyncio.get_running_loop().time()

@@ -43,20 +43,28 @@ def _hard(gate: RateGate, abort: Bound, sight: Sight) -> Judgement | None:
     What turned bad a moment ago serves everyone: until the good requests before it have left the window, users wait. While stable
     stands ready, and the return costs one weight, they do not wait either for the increment that will bring it over the limit.
     """
-    found = sample(sight.judged(sight.seen), abort.bad) or Sample()
-    newest = (sample(sight.judged(sight.window[-1].both), abort.bad) if sight.window else None) or Sample()
+    found = sample(sight.judged(sight.seen), abort.bad)
+    newest = sample(sight.judged(sight.window[-1].both), abort.bad) if sight.window else None
+    if found is None or newest is None:
+        return None
     limit = effective(abort, sight)
     sudden = beyond(newest, limit, SURPRISING, sight)
     if found.rate > limit and (sudden or beyond(found, limit, SURPRISING, sight)):
         numbers = figures(gate, found, None, limit, tail=sight.tail(found, limit))
         return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate, abort, found, limit), numbers)
-    again = Sample(found.bad + newest.bad, found.of + newest.of)
-    if sudden and again.rate > limit and sight.setting.arm_served is Arm.CANARY:
+    if sudden and sight.setting.arm_served is Arm.CANARY and _next(found, newest, sight).rate > limit:
         numbers = figures(gate, newest, None, limit, tail=sight.tail(newest, limit))
-        seconds = sight.window[-1].seconds
-        why = f"{said(gate, abort, newest, limit)} in the last {seconds:.3g} s, and as much again breaks the window's limit"
-        return Judgement(Outcome.ABORT, gate.name, Rule.HARD, why, numbers)
+        why = f"{said(gate, abort, newest, limit)} in the last {sight.window[-1].seconds:.3g} s"
+        return Judgement(
+            Outcome.ABORT, gate.name, Rule.HARD, f"{why}; the next check like it breaks the window's limit", numbers
+        )
     return None
+
+
+def _next(found: Sample, newest: Sample, sight: Sight) -> Sample:
+    """The window after one more check as bad as the newest increment, which may be longer: after a scrape that failed."""
+    part = min(1.0, sight.setting.checks.interval_seconds / sight.window[-1].seconds)
+    return Sample(found.bad + part * newest.bad, found.of + part * newest.of)
 
 
 def _count(gate: RateGate, abort: Bound, sight: Sight, streak: Streak) -> tuple[Judgement | None, Streak]:

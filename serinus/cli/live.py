@@ -5,7 +5,10 @@ Draws what `glance` says; asks nobody.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from serinus.cli.changes import changes
@@ -39,7 +42,7 @@ class View:
 
     def __exit__(self, *_: object) -> None:
         if self._live:
-            self._live.stop()
+            _drawn(self._live.stop)
 
     def show(self, now: Glance) -> None:
         """This moment; what has changed since the last one as lines, what moves as a panel."""
@@ -49,15 +52,22 @@ class View:
         if news:
             self._out.emit({"event": "change", "news": news, **now.as_json()})
         if self._live:
-            self._live.update(panel(now), refresh=True)
+            _drawn(partial(self._live.update, panel(now), refresh=True))
         self._before = now
 
     def note(self, text: str) -> None:
         """A line above the panel."""
         if self._live:
-            self._live.console.print(text, markup=False, overflow="ignore", no_wrap=True, crop=False)
+            line = partial(self._live.console.print, text, markup=False)
+            _drawn(partial(line, overflow="ignore", no_wrap=True, crop=False))
         else:
             self._out.say(text)
+
+
+def _drawn(draw: Callable[[], None]) -> None:
+    """A terminal that has hung up, or takes nothing now, is no reason to end what is watched."""
+    with suppress(OSError):
+        draw()
 
 
 def panel(now: Glance) -> RenderableType:

@@ -14,7 +14,7 @@ import typer
 from serinus.cli.exit_code import BY_OUTCOME, Code
 from serinus.cli.failure import NotBegun, Usage
 from serinus.cli.terminal import Terminal
-from serinus.cli.verb import Json, Service, verb
+from serinus.cli.verb import Json, Service, heard, verb
 
 if TYPE_CHECKING:
     import asyncio
@@ -150,15 +150,12 @@ async def _withdrawn(making: asyncio.Future[Created], watch: str) -> str:
 async def _history(out: Terminal, code: Code) -> None:
     """Leave at once where the server does not take what Prefect still has to tell it: the interpreter's own exit waits for minutes."""
     import os
-    import sys
 
     from flows.start import history_sent
 
     if not await history_sent(HISTORY_SECONDS):
         out.complain("The Prefect server does not take the rest of this run's history: there it is incomplete.", "warn")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        os._exit(heard(code))
 
 
 def _sound(service: str, version: str, policy: Path | None) -> tuple[Mapping[str, Any] | None, Target]:

@@ -9,13 +9,12 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
+
+from serinus.voice import hush, speak
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_lost: dict[str, OSError] = {}
-"""By the name of one of this process's two streams."""
 
 STYLES = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "": ""}
 
@@ -45,16 +44,16 @@ class Terminal:
     def say(self, text: str = "", style: str = "") -> None:
         """A line for people; dropped with `--json`."""
         if not self.as_json:
-            _write(styled(text, style, sys.stdout), sys.stdout)
+            speak(styled(text, style, sys.stdout), sys.stdout)
 
     def complain(self, text: str, style: str = "bad") -> None:
         """A line for people that is no result: standard error, always."""
-        _write(styled(text, style, sys.stderr), sys.stderr)
+        speak(styled(text, style, sys.stderr), sys.stderr)
 
     def emit(self, value: Any) -> None:
         """A line for programs; nothing without `--json`."""
         if self.as_json:
-            _write(json.dumps(value, ensure_ascii=False, default=str), sys.stdout)
+            speak(json.dumps(value, ensure_ascii=False, default=str), sys.stdout)
 
     def result(self, value: Mapping[str, Any], text: str, style: str = "") -> None:
         """What a command found: the object with `--json`, else the sentence."""
@@ -75,25 +74,3 @@ class Terminal:
 def styled(text: str, style: str, stream: Any) -> str:
     code = STYLES[style]
     return f"\x1b[{code}m{text}\x1b[0m" if code and in_colour(stream) else text
-
-
-def _write(line: str, stream: TextIO) -> None:
-    """Where words go must not decide where traffic goes: those that a full disk does not take are lost, and told of at the end."""
-    try:
-        print(line, file=stream, flush=True)
-    except BrokenPipeError:
-        hush(stream)
-    except OSError as cause:
-        _lost[stream.name] = cause
-
-
-def lost() -> str:
-    """Why not everything that was said could be written; empty where it was."""
-    return "; ".join(f"{stream.strip('<>')}: {cause.strerror}" for stream, cause in _lost.items())
-
-
-def hush(stream: TextIO) -> None:
-    """Whoever read this stream has left (`| head`): what is said from now on is said to nobody, and a release goes on."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)

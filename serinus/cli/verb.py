@@ -11,7 +11,8 @@ import typer
 
 from serinus.cli.exit_code import Code
 from serinus.cli.failure import report
-from serinus.cli.terminal import Terminal, lost
+from serinus.cli.terminal import Terminal
+from serinus.voice import finish
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs; the last one is the result.")]
 Service = Annotated[str, typer.Argument(help="The service, by the name in its policy.")]
@@ -33,16 +34,16 @@ def verb(function: Callable[P, Code | Coroutine[Any, Any, Code]]) -> Callable[P,
             raise
         except (Exception, KeyboardInterrupt) as cause:
             code = report(cause, Terminal(bool(kwargs.get("as_json"))), debug)
-        raise typer.Exit(int(_heard(code)))
+        raise typer.Exit(int(heard(code)))
 
     return run
 
 
-def _heard(code: Code) -> Code:
-    """Nothing that was done is undone by words that nobody can read; but whoever asked for them must not take them for whole."""
-    if not (why := lost()):
+def heard(code: Code) -> Code:
+    """The exit code, once all that was said is written; a result that is not must not be taken for a whole one."""
+    if not (why := finish()):
         return code
-    Terminal().complain(f"Not everything that was said could be written ({why}).")
+    Terminal().complain(f"Not everything that was said could be written: {why}.")
     return Code.UNEXPECTED if code is Code.DONE else code
 
 

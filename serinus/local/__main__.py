@@ -12,13 +12,14 @@ from serinus.errors import SerinusError
 from serinus.local.service import Service, service_from
 from serinus.local.supervisor import Guard, Options, up
 from serinus.settings import Folders
+from serinus.voice import speak
 
 
 def run(folders: Folders, services: tuple[Service, ...], options: Options, guard: Guard | None) -> int:
     """The platform in the foreground, until SIGINT or SIGTERM; the exit code."""
 
     def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        speak(text, sys.stderr)
 
     async def until_told() -> None:
         loop = asyncio.get_running_loop()

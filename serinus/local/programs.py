@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from serinus.errors import PlatformError, Refused, Unavailable
+from serinus.voice import speak
 
 DEBIAN = ("prometheus", "hey")
 """Programs that are Debian packages of the same name."""
@@ -210,7 +211,7 @@ def main() -> int:
     """Fetch everything; 0 where all is there, 1 where something is missing, which is said."""
 
     def say(text: str) -> None:
-        print(f"serinus: {text}", file=sys.stderr)
+        speak(f"serinus: {text}", sys.stderr)
 
     def attempt(step: Callable[[], object]) -> bool:
         try:

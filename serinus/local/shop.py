@@ -20,6 +20,7 @@ from serinus.local.catalogue import CATALOGUE, Start
 from serinus.local.connection import Connection
 from serinus.local.fault import Fault, fault_of
 from serinus.local.instance import Instance
+from serinus.voice import speak
 
 FAULT_POLL_SECONDS = 0.1
 LEAVE_SECONDS = 5.0
@@ -74,7 +75,7 @@ def _read(path: Path, shop: Instance) -> Fault:
     try:
         return fault_of(path, shop.arm)
     except (OSError, ValueError) as problem:
-        print(f"{shop.pod}: faults ignored: {problem}", file=sys.stderr, flush=True)
+        speak(f"{shop.pod}: faults ignored: {problem}", sys.stderr)
         return shop.fault
 
 
@@ -93,10 +94,10 @@ def main() -> int:
     if behaviour is None:
         parser.error(f"no version {given.version!r}; there are {', '.join(CATALOGUE)}")
     if behaviour.start is Start.CRASHES:
-        print(f"{given.pod}: cannot start: config key 'payment.url' is missing", file=sys.stderr)
+        speak(f"{given.pod}: cannot start: config key 'payment.url' is missing", sys.stderr)
         return 1
     ports = ", ".join(f"{given.address}:{port}" for port in given.port)
-    print(f"{given.pod}: {given.service} {given.version} on {ports}", file=sys.stderr, flush=True)
+    speak(f"{given.pod}: {given.service} {given.version} on {ports}", sys.stderr)
     shop = Instance(given.service, given.pod, given.arm, given.version, behaviour)
     asyncio.run(serve(shop, given.address, given.port, given.faults))
     return 0

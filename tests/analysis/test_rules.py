@@ -23,6 +23,7 @@ from tests.analysis.builders import (
     Service,
     Watch,
     at,
+    every_quarter_minute,
     every_second,
     literally,
     watching,
@@ -95,7 +96,7 @@ class TestOneArm:
         assert (reason.outcome, reason.rule) == (Outcome.ABORT, Rule.HARD)
         assert (
             reason.why
-            == "error_rate 24.5 % > 5 % (49 of 200) in the last 1 s, and as much again breaks the window's limit"
+            == "error_rate 24.5 % > 5 % (49 of 200) in the last 1 s; the next check like it breaks the window's limit"
         )
 
     @pytest.mark.parametrize(
@@ -112,6 +113,14 @@ class TestOneArm:
         for _ in range(5):
             watch.sees(service.after(1).serves(served, 200).scraped())
         assert watch.sees(service.after(1).serves(served, 200, bad).scraped()).outcome is outcome
+
+    def test_a_gap_in_the_scrapes_is_not_taken_for_what_comes_next(self) -> None:
+        """An outage of 2.7 s somewhere in 45 s that were not scraped; it may be long over."""
+        service = Service().stable(1000)
+        watch = watching(service, at(None, ONE, every_quarter_minute()))
+        for _ in range(5):
+            watch.sees(service.after(15).canary(3000).scraped())
+        assert watch.sees(service.after(45).canary(9000, 540).scraped()).outcome is Outcome.HOLD
 
     def test_a_passed_limit_holds_and_says_why_it_does_no_more(self) -> None:
         service = Service().stable(1000)

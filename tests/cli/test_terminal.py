@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from serinus.cli.terminal import Terminal, in_colour, styled
+from serinus.voice import finish, speak
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,17 +87,48 @@ def test_what_is_said_after_a_reader_has_left_is_said_to_nobody() -> None:
     assert (left.returncode, left.stderr) == (0, "whole\n")
 
 
-@pytest.mark.parametrize("words", ["plan deployments/policies/shop.yaml --version v2", "demo --list --json"])
-def test_what_a_full_disk_does_not_take_is_told(words: str) -> None:
-    command = f"exec {sys.executable} -m serinus.cli {words} > /dev/full"
-    told = subprocess.run(("bash", "-c", command), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert told.returncode != 0
-    assert "Not everything that was said could be written (stdout: No space left on device)." in told.stderr
-    assert "bug" not in told.stderr
+UNSAID = "Not everything that was said could be written: No space left on device.\n"
 
 
-def test_a_full_disk_ends_nothing_that_speaks() -> None:
-    talk = "from serinus.cli.terminal import Terminal\nTerminal().say('x')\nTerminal(True).emit(1)\nTerminal().complain('whole')"
-    command = f'{sys.executable} -u -c "{talk}" > /dev/full'
-    told = subprocess.run(("bash", "-c", command), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert (told.returncode, told.stderr) == (0, "whole\n")
+def into_a_full_disk(code: str, buffered: str) -> tuple[int, str]:
+    command = ("bash", "-c", 'exec "$0" -c "$1" > /dev/full', sys.executable, code)
+    environment = {**os.environ, "PYTHONUNBUFFERED": buffered}
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    return told.returncode, told.stderr
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["plan", "deployments/policies/shop.yaml", "--version", "v2"], "No room"),
+        (["demo", "--list", "--json"], "Not every"),
+    ],
+)
+def test_a_result_that_a_full_disk_does_not_take_is_told(words: list[str], first: str, buffered: str) -> None:
+    code, told = into_a_full_disk(f"import sys; sys.argv[1:] = {words}; from serinus.cli import main; main()", buffered)
+    assert (code, told.startswith(first), told.endswith(UNSAID)) == (1, True, True), told
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize(("done", "code"), [(0, 1), (3, 3), (4, 4), (7, 7)])
+def test_a_full_disk_changes_no_other_exit_code(done: int, code: int, buffered: str) -> None:
+    talk = f"Terminal().say('x'); raise SystemExit(int(heard(Code({done}))))"
+    imports = "from serinus.cli.terminal import Terminal; from serinus.cli.verb import heard; from serinus.cli.exit_code import Code; "
+    assert into_a_full_disk(imports + talk, buffered) == (code, UNSAID)
+
+
+def test_words_that_found_room_later_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        room = False
+
+        def flush(self) -> None:
+            if not self.room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    stream = Full()
+    monkeypatch.setattr("sys.stdout", stream)
+    speak("one", stream)
+    stream.room = True
+    speak("two", stream)
+    assert (finish(), stream.getvalue()) == ("", "one\ntwo\n")

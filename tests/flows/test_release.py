@@ -339,7 +339,8 @@ async def test_a_server_that_is_gone_for_good_holds_nothing(
         prefect.start()
         await asyncio.to_thread(prefect.wait)
     assert (state.name, (await release.record()).state) == ("Promoted", Stands.PROMOTED)
-    assert prefect.run(made.run.id)["state_type"] == "RUNNING", "what Prefect says is not what the traffic does"
+    # What Prefect says is not what the traffic does; the word of the run that was given up may reach the server that came back.
+    assert prefect.run(made.run.id)["state_type"] in {"RUNNING", "CRASHED"}
 
 
 async def test_a_server_that_stops_holds_no_rollback(prefect: PrefectServer, over: Make) -> None:

@@ -18,7 +18,7 @@ from serinus.local.child import Child, Command, Register, start, tail
 from serinus.local.fault import NONE, Fault, write_fault
 from serinus.local.pod import memory_bytes
 
-Open = Callable[[str], Awaitable["Instance"]]
+Open = Callable[..., Awaitable["Instance"]]
 
 
 class Instance:
@@ -57,16 +57,16 @@ async def opened(tmp_path: Path, block: Block) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, verify=False))
 
-        async def opening(version: str) -> Instance:
+        async def opening(version: str, log: Path = tmp_path / "log") -> Instance:
             port, faults = block.take(), tmp_path / "faults.json"
             given = ("--service", "shop", "--pod", "p-1", "--arm", "canary", "--version", version)
             words = (sys.executable, "-m", "serinus.local.shop", *given, "--port", str(port), "--faults", str(faults))
-            child = await start(Command("shop", words, tmp_path / "log"), Register(tmp_path / "processes.json"))
+            child = await start(Command("shop", words, log), Register(tmp_path / "processes.json"))
             stack.push_async_callback(child.stop, 1.0)
             one = Instance(child, client, f"http://{LOOPBACK}:{port}", faults)
 
             async def up() -> bool:
-                assert child.running, tail(tmp_path / "log")
+                assert child.running, tail(log)
                 try:
                     await one.get("/healthz")
                 except httpx.TransportError:
@@ -85,6 +85,12 @@ async def test_it_says_who_it_is(opened: Open) -> None:
     answer = await one.get("/any/path?q=1")
     assert answer.json() == {"service": "shop", "version": "v1", "pod": "p-1"}
     assert (answer.headers["x-version"], answer.headers["x-pod"]) == ("v1", "p-1")
+
+
+async def test_it_serves_where_its_log_finds_no_room(opened: Open) -> None:
+    one = await opened("v1", Path("/dev/full"))
+    one.faults.write_text("no fault")
+    assert await one.statuses(20) == [200] * 20
 
 
 async def test_it_counts_for_prometheus_and_neither_its_probe_nor_the_counting(opened: Open) -> None:

@@ -25,6 +25,7 @@ from serinus.local.cluster.cluster import FOREIGN, RUNNING, Cluster, read
 from serinus.local.cluster.programs import CONTOUR, KUBERNETES, SETS, ToolSet, build
 from serinus.local.cluster.toolchain import ROOT
 from serinus.local.cluster.up import up
+from serinus.voice import speak
 
 FOLDER = ROOT / ".cache" / "cluster"
 NEEDED = (KUBERNETES, CONTOUR)
@@ -33,7 +34,7 @@ INSIDE = "--inside"
 
 
 def say(text: str) -> None:
-    print(f"cluster: {text}", file=sys.stderr, flush=True)
+    speak(f"cluster: {text}", sys.stderr)
 
 
 def arguments() -> argparse.Namespace:

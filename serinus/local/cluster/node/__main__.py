@@ -30,6 +30,7 @@ from serinus.local.cluster.node.events import Events
 from serinus.local.cluster.node.node import Node, Size, addresses
 from serinus.local.cluster.node.site import Backoff, Site
 from serinus.local.cluster.node.sources import Reader
+from serinus.voice import speak
 
 
 async def run(given: argparse.Namespace) -> None:
@@ -53,7 +54,7 @@ async def run(given: argparse.Namespace) -> None:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    speak(text, sys.stderr)
 
 
 def main() -> int:
