@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TEST_ARGS ?=
+# Hundreds of short processes import the same modules: compiled once, into .cache, also where an image forbids it beside the sources.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-kubernetes test pythons check bench bench-kubernetes bench-budget clean
