@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.cli.test_on_kubernetes import a_terminal
 from tests.cluster.access import Access
 from tests.kube.test_release import STABLE, policy
 from tests.routers.on_kubernetes import FORMS
+from tests.routers.running import until
 from tests.workloads.on_kubernetes import a_deployment, a_service
 from tests.workloads.test_rights import granted
 
@@ -65,6 +66,22 @@ def in_the_way() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@pytest.fixture
+async def foreign(own_cluster: Cluster, space: Access) -> AsyncIterator[None]:
+    """They are there, and gone again before another test asks this cluster what it has."""
+    resources = [kind.resource for kind in FOREIGN]
+    space.apply(*map(definition, FOREIGN))
+    space.kubectl("wait", "--for=condition=Established", *(f"crd/{resource}" for resource in resources))
+    yield
+    space.kubectl("delete", "crd", *resources)
+
+    async def unknown() -> bool:
+        known = space.kubectl("api-resources", "--no-headers", "--output=name").split()
+        return not {*resources} & {*known}
+
+    await until(unknown, "the API server knows nothing of them any more")
+
+
 def versions(space: Access) -> dict[str, str]:
     """Of every object in the namespace that a release or its preflight has to do with."""
     kinds = "deployments,replicasets,services,configmaps,httpproxies,hpa,pdb,networkpolicies,resourcequotas"
@@ -78,10 +95,8 @@ def marked(made: Mapping[str, Any], **metadata: Any) -> dict[str, Any]:
 
 
 async def test_each_that_is_in_the_way_is_named_with_its_mend_and_nothing_is_written(
-    own_cluster: Cluster, space: Access, tmp_path: Path
+    own_cluster: Cluster, space: Access, tmp_path: Path, foreign: None
 ) -> None:
-    space.apply(*map(definition, FOREIGN))
-    space.kubectl("wait", "--for=condition=Established", *(f"crd/{kind.resource}" for kind in FOREIGN))
     granted(space, tmp_path)
     space.as_account("serinus", tmp_path)
     route = FORMS["contour"].object(f"{space.namespace}.example")
