@@ -1,4 +1,4 @@
-"""`python -m bench.kubernetes [--quick] [--rows TEXT] [--resume]`: a cluster, every row on it, the tables; every run is kept."""
+"""`python -m bench.kubernetes [--quick] [--rows TEXT ...] [--resume]`: a cluster, every row on it, the tables; every run is kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLAYED = Path(__file__).parents[2] / ".cache" / "bench-kubernetes.jsonl"
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.kubernetes", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="each fault once or twice: some 6 minutes")
-    parser.add_argument("--rows", default="", metavar="TEXT", help="only rows whose name contains this")
+    parser.add_argument("--rows", nargs="+", default=[""], metavar="TEXT", help="only rows whose name contains one of these")
     parser.add_argument("--only", nargs="+", choices=sorted(VERSIONS), default=sorted(VERSIONS), metavar="SCENARIO")
     parser.add_argument("--resume", action="store_true", help="leave out what was played before it was interrupted")
     parser.add_argument("--played", type=Path, default=PLAYED, metavar="FILE", help="where runs are noted meanwhile")
@@ -55,7 +55,8 @@ def main() -> int:
             return 2
         prepare(say)
         enter(sys.argv[1:])
-        rows = [row.only(given.only) for row in (QUICK if given.quick else ROWS) if given.rows in row.name]
+        chosen = [row for row in (QUICK if given.quick else ROWS) if any(text in row.name for text in given.rows)]
+        rows = [row.only(given.only) for row in chosen]
         runs = asyncio.run(played(rows, given, say))
     except SerinusError as problem:
         print(problem, file=sys.stderr)

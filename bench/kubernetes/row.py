@@ -108,8 +108,8 @@ def _peer(scenarios: Mapping[str, int], interval: str, threshold: int, scrape: i
 
 ROWS = (
     Row("steady", ((Play("steady", 1, NOBODY),),)),
-    Row("contour", (_own("contour", 1, 11, 6, 4),)),
-    Row("gateway-api", (_own("gateway-api", 1, 11, 6, 4),)),
+    Row("contour", (_own("contour", 1, 11, 6, 8),)),
+    Row("gateway-api", (_own("gateway-api", 1, 11, 6, 8),)),
     Row(
         "slow scrapes and peers",
         (
