@@ -32,7 +32,9 @@ PLAYED = Path(__file__).parents[2] / ".cache" / "bench-kubernetes.jsonl"
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.kubernetes", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="each fault once or twice: some 6 minutes")
-    parser.add_argument("--rows", nargs="+", default=[""], metavar="TEXT", help="only rows whose name contains one of these")
+    parser.add_argument(
+        "--rows", nargs="+", default=[""], metavar="TEXT", help="only rows whose name contains one of these"
+    )
     parser.add_argument("--only", nargs="+", choices=sorted(VERSIONS), default=sorted(VERSIONS), metavar="SCENARIO")
     parser.add_argument("--resume", action="store_true", help="leave out what was played before it was interrupted")
     parser.add_argument("--played", type=Path, default=PLAYED, metavar="FILE", help="where runs are noted meanwhile")
