@@ -72,14 +72,15 @@ class Books:
         """
 
         async def send(client: PrefectClient) -> None:
-            if key in self._doubtful and key not in self._cards and (made := await self._made(client, key)):
-                self._cards[key] = made[0]
+            made = await self._made(client, key) if key in self._doubtful else []
+            if made:
+                self._cards.setdefault(key, made[0])
             if key in self._cards:
                 await client.update_artifact(self._cards[key], ArtifactUpdate(data=data, description=description))
             else:
                 self._cards[key] = await self._make(client, key, kind, data, description)
-            if key in self._doubtful:
-                await self._one_of(client, key)
+            if self._cards[key] in made:
+                await self._remove(client, [late for late in made if late != self._cards[key]])
 
         self.put(key, send)
 
@@ -171,16 +172,14 @@ class Books:
         )
         return [found.id for found in await client.read_artifacts(artifact_filter=wanted)]
 
-    async def _one_of(self, client: PrefectClient, key: str) -> None:
+    async def _remove(self, client: PrefectClient, late: list[UUID]) -> None:
         """Take away what was made late beside the card that was just sent; a server that does not allow it keeps both."""
         try:
             async with asyncio.timeout(TIDY_SECONDS):
-                made = await self._made(client, key)
-                for extra in made if self._cards[key] in made else ():
-                    if extra != self._cards[key]:
-                        await client.delete_artifact(extra)
+                for card in late:
+                    await client.delete_artifact(card)
         except Exception as cause:
-            log.debug("%s may be there twice: %r", key, cause)
+            log.debug("a card may be there twice: %r", cause)
 
     def _heard(self, answered: bool) -> None:
         now = asyncio.get_running_loop().time()

@@ -50,15 +50,14 @@ def _hard(gate: RateGate, abort: Bound, sight: Sight) -> Judgement | None:
     limit = effective(abort, sight)
     sudden = beyond(newest, limit, SURPRISING, sight)
     if found.rate > limit and (sudden or beyond(found, limit, SURPRISING, sight)):
-        numbers = figures(gate, found, None, limit, tail=sight.tail(found, limit))
-        return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate, abort, found, limit), numbers)
-    if sudden and sight.setting.arm_served is Arm.CANARY and _next(found, newest, sight).rate > limit:
-        numbers = figures(gate, newest, None, limit, tail=sight.tail(newest, limit))
-        why = f"{said(gate, abort, newest, limit)} in the last {sight.window[-1].seconds:.3g} s"
-        return Judgement(
-            Outcome.ABORT, gate.name, Rule.HARD, f"{why}; the next check like it breaks the window's limit", numbers
-        )
-    return None
+        bad, when = found, ""
+    elif sudden and sight.setting.arm_served is Arm.CANARY and _next(found, newest, sight).rate > limit:
+        bad = newest
+        when = f" in the last {sight.window[-1].seconds:.3g} s; the next check like it breaks the window's limit"
+    else:
+        return None
+    numbers = figures(gate, bad, None, limit, tail=sight.tail(bad, limit))
+    return Judgement(Outcome.ABORT, gate.name, Rule.HARD, said(gate, abort, bad, limit) + when, numbers)
 
 
 def _next(found: Sample, newest: Sample, sight: Sight) -> Sample:

@@ -10,7 +10,7 @@ class Code(IntEnum):
 
     DONE = 0
     UNEXPECTED = 1
-    """A bug of ours, a platform that failed, or a finding of `doctor` and `evidence verify`."""
+    """A bug of ours, a platform that failed, a finding of `doctor` and `evidence verify`, or a result that could not be written."""
     WRONG = 2
     """Usage or policy: the user's to mend."""
     REFUSED = 3

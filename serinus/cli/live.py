@@ -58,8 +58,8 @@ class View:
     def note(self, text: str) -> None:
         """A line above the panel."""
         if self._live:
-            line = partial(self._live.console.print, text, markup=False)
-            _drawn(partial(line, overflow="ignore", no_wrap=True, crop=False))
+            console = self._live.console
+            _drawn(lambda: console.print(text, markup=False, overflow="ignore", no_wrap=True, crop=False))
         else:
             self._out.say(text)
 

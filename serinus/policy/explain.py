@@ -78,7 +78,7 @@ class Explanation:
         settings: every key besides phases and gates
         min_requests: that a phase waits for
         inconclusive: what follows where they do not come
-        idle: sentences on limits that can never decide
+        idle: sentences on limits that add nothing to others
         warnings: what is allowed and probably not meant
     """
 
@@ -128,7 +128,7 @@ def explain(policy: Policy, version: str, requests_per_second: float | None = No
 
 
 def idle(plan: Plan) -> tuple[str, ...]:
-    """A sentence for each limit that can never decide, because another is broken whenever it is."""
+    """A sentence for each limit that adds nothing, because another is broken whenever it is."""
     where: dict[str, list[str]] = {}
     for phase in plan.phases:
         for sentence in _idle(phase.gates.rates, plan.checks.guards):

@@ -102,12 +102,12 @@ def alone(seed: int, early: float, errors: float, seconds: float = math.inf) -> 
     """
     chance, service = random.Random(seed), Service().stable(1000)
     watch = watching(service, at(None, PLAN))
+    begins = 11 - early
     for now in range(20):
-        suffers = min(1.0, max(0.0, seconds), *((early,) if now == 10 else ())) if now >= 10 else 0.0
-        seconds -= suffers
+        suffers = max(0.0, min(now + 1.0, begins + seconds) - max(now, begins))
         bad = binomial(chance, round(RATE * suffers), errors) + binomial(chance, RATE - round(RATE * suffers), 0.0005)
         if watch.sees(service.after(1.0).canary(RATE, bad).scraped()).outcome is Outcome.ABORT:
-            return now - 10 + early
+            return now + 1 - begins
     return None
 
 

@@ -391,14 +391,16 @@ class Shop:
 
     async def sound_evidence(self) -> None:
         """Every line of the release's evidence is there, once, and its chain whole."""
-        record, copied = await self.mine(), list[tuple[str, ...]]()
+        record = await self.mine()
+        copied: tuple[str, ...] = ()
 
         async def read() -> bool:
-            copied[:] = [await self.ledger.lines(record.release)]
+            nonlocal copied
+            copied = await self.ledger.lines(record.release)
             return True
 
         await until(read, f"the evidence of {record.release} is read")  # a busy disk may answer late
-        assert verify(copied[0], record.head) == ()
+        assert verify(copied, record.head) == ()
 
     async def put_down(self) -> None:
         """No engine left, and the guard has ended what they did."""
