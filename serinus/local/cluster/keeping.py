@@ -18,7 +18,7 @@ LONGEST_DELAY_SECONDS = 2.0
 LIVED_SECONDS = 10.0
 STOP_SECONDS = 1.0
 """An API server asked to end waits for its watchers; nothing here is worth that."""
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.1
 
 
 @dataclass(slots=True)
