@@ -81,7 +81,7 @@ async def some_pods(space: Access, *, running: bool = False) -> AsyncIterator[Po
         return side is not None and side.settled and (not running or (await workload.stable()).settled)
 
     await until(observed, "its controller has seen the canary")
-    async with httpx.AsyncClient(base_url=space.cluster.ingress, timeout=5, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=space.cluster.ingress, timeout=5, trust_env=False, verify=False) as http:
         made = Pods(space, kube, router, http)
 
         async def served() -> bool:
