@@ -17,6 +17,7 @@ from serinus.local.cluster.cluster import Cluster
 from tests.cli.test_on_kubernetes import a_terminal
 from tests.cluster.access import Access
 from tests.kube.test_release import STABLE, policy
+from tests.routers.by_pods import lasting
 from tests.routers.on_kubernetes import FORMS
 from tests.routers.running import until
 from tests.workloads.on_kubernetes import a_deployment, a_service
@@ -82,12 +83,12 @@ async def foreign(own_cluster: Cluster, space: Access) -> AsyncIterator[None]:
     await until(unknown, "the API server knows nothing of them any more")
 
 
-def versions(space: Access) -> dict[str, str]:
-    """Of every object in the namespace that a release or its preflight has to do with."""
+def as_written(space: Access) -> dict[str, Any]:
+    """What people wrote of every object in the namespace that a release or its preflight has to do with; controllers go on telling."""
     kinds = "deployments,replicasets,services,configmaps,httpproxies,hpa,pdb,networkpolicies,resourcequotas"
     others = ",".join(kind.resource for kind in FOREIGN)
     items = json.loads(space.kubectl("get", f"{kinds},{others}", "-o=json"))["items"]
-    return {f"{one['kind']} {one['metadata']['name']}": one["metadata"]["resourceVersion"] for one in items}
+    return {f"{one['kind']} {one['metadata']['name']}": lasting(one) for one in items}
 
 
 def marked(made: Mapping[str, Any], **metadata: Any) -> dict[str, Any]:
@@ -111,11 +112,11 @@ async def test_each_that_is_in_the_way_is_named_with_its_mend_and_nothing_is_wri
     here = a_terminal(space, tmp_path)
     file = here.folder / "shop.yaml"
     file.write_text(json.dumps(policy(space, "contour", space.cluster.prometheus)))
-    before = versions(space)
+    before = as_written(space)
 
     answer = await here.type("doctor", str(file), here=False)
 
-    assert versions(space) == before
+    assert as_written(space) == before
     found = {item["what"].removeprefix("shop: "): item for item in answer.last["items"] if item["mend"]}
     for where, fatal in (
         ("NetworkPolicy inward", False),

@@ -23,7 +23,7 @@ from tests.cluster.access import Access
 SECONDS = 30.0
 PORTS = [{"name": "http", "containerPort": 8080}]
 READINESS = {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1}
-SHOP = {"name": "shop", "image": "ghcr.io/acme/shop:v1", "ports": PORTS, "readinessProbe": READINESS}
+SHOP = {"name": "shop", "image": "ghcr.io/acme/shop:v1.0", "ports": PORTS, "readinessProbe": READINESS}
 CONF = {"name": "conf", "configMap": {"name": "conf"}}
 
 
@@ -112,7 +112,7 @@ async def test_its_pods_are_served_and_answer(shop: Shop, folder: Path) -> None:
     shop.deploy(SHOP, replicas=2)
     addresses = await shop.serves(2)
     answers = [(await get(address)).json() for address in addresses]
-    assert {answer["version"] for answer in answers} == {"v1"}
+    assert {answer["version"] for answer in answers} == {"v1.0"}
     pods = {pod["metadata"]["name"]: pod["status"] for pod in shop.pods()}
     assert {answer["pod"] for answer in answers} == set(pods)
     assert all(status["phase"] == "Running" for status in pods.values())
@@ -201,7 +201,7 @@ async def test_two_containers_share_an_address(shop: Shop, folder: Path) -> None
     shop.deploy(SHOP, second)
     (address,) = await shop.serves()
     await until(lambda: shop.container(1).get("ready"), "the second is ready")
-    assert [(await get(address, port=port)).json()["version"] for port in (8080, 9000)] == ["v1", "v2"]
+    assert [(await get(address, port=port)).json()["version"] for port in (8080, 9000)] == ["v1.0", "v2"]
 
 
 async def test_config_that_is_missing_and_then_changes(shop: Shop, folder: Path) -> None:
