@@ -22,11 +22,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
+
 from serinus.local.child import Register, end, registered
 from serinus.local.cluster.node.api import connect
 from serinus.local.cluster.node.events import Events
 from serinus.local.cluster.node.node import Node, Size, addresses
-from serinus.local.cluster.node.probe import asking
 from serinus.local.cluster.node.site import Backoff, Site
 from serinus.local.cluster.node.sources import Reader
 from serinus.voice import speak
@@ -39,7 +40,7 @@ async def run(given: argparse.Namespace) -> None:
     register = folder / "processes.json"
     await end(tuple(one for one in registered(register) if one.alive))
     api = await connect(str(given.kubeconfig))
-    async with asking() as client, api.connection:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=None) as client, api.connection:
         site = Site(
             *(given.name, given.address, folder, api, client, Register(register)),
             *(Backoff(given.backoff, given.longest_backoff), Reader(api), Events(api, given.name), say),

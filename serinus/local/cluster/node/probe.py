@@ -11,13 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import aiohttp
+import httpx
 
 from serinus.local.cluster.node.environment import relocated
 from serinus.local.cluster.node.status import Object
 
 EXEC_OUTPUT_BYTES = 1_024
-SAID = {"user-agent": "kube-probe/1.35"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +84,7 @@ def counted(tally: Tally, well: bool, probe: Probe) -> Tally:
     return replace(tally, says=well if enough else tally.says, last=well, streak=streak)
 
 
-def asking() -> aiohttp.ClientSession:
-    """What `ask` asks with: each time on a connection of its own, by no certificate's word, for as long as the probe says."""
-    connector = aiohttp.TCPConnector(ssl=False, force_close=True, limit=0)
-    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
-
-
-async def ask(action: Object, where: Where, timeout: float | None, client: aiohttp.ClientSession) -> str:
+async def ask(action: Object, where: Where, timeout: float | None, client: httpx.AsyncClient) -> str:
     """Do what a probe or a lifecycle hook says; why it failed, empty where it did not."""
     try:
         async with asyncio.timeout(timeout):
@@ -109,16 +102,15 @@ async def ask(action: Object, where: Where, timeout: float | None, client: aioht
     return f"no probe of this kind here: {', '.join(action)}"
 
 
-async def _get(get: Object, where: Where, client: aiohttp.ClientSession) -> str:
+async def _get(get: Object, where: Where, client: httpx.AsyncClient) -> str:
     scheme, path = get.get("scheme", "HTTP").lower(), "/" + get.get("path", "/").lstrip("/")
     url = f"{scheme}://{get.get('host') or where.ip}:{_port(get, where)}{path}"
     headers = {one["name"]: one["value"] for one in get.get("httpHeaders", [])}
     try:
-        async with client.get(url, headers={**SAID, **headers}, allow_redirects=False) as answer:
-            status = answer.status
-    except (aiohttp.ClientError, OSError) as problem:
+        answer = await client.get(url, headers={"connection": "close", "user-agent": "kube-probe/1.35", **headers})
+    except httpx.HTTPError as problem:
         return f'Get "{url}": {problem or type(problem).__name__}'
-    return "" if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
+    return "" if 200 <= answer.status_code < 400 else f"HTTP probe failed with statuscode: {answer.status_code}"
 
 
 async def _connect(socket: Object, where: Where) -> str:

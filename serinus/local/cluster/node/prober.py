@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import aiohttp
+import httpx
 
 from serinus.local.cluster.node.probe import Probe, Tally, Where, ask, counted, probe_of
 from serinus.local.cluster.node.status import Object
@@ -28,7 +28,7 @@ class Prober:
 
     container: Object
     where: Where
-    client: aiohttp.ClientSession
+    client: httpx.AsyncClient
     says: Callable[[bool, bool], None]
     unhealthy: Callable[[str], None]
     failed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
+import httpx
 
 from serinus.local.child import Register
 from serinus.local.cluster.node.api import Api
@@ -43,7 +43,7 @@ class Site:
     address: str
     folder: Path
     api: Api
-    client: aiohttp.ClientSession
+    client: httpx.AsyncClient
     register: Register
     backoff: Backoff
     reader: Reader
