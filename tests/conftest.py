@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,17 @@ SERVERS = ("standing", "platform", "prefect_server", "bare")
 """Fixtures that start servers once for several files."""
 LONG = ("tests/kube/test_faults_one_release.py", *SERVERS, "tests/kube/test_job.py", "tests/kube/test_parts_fail.py")
 """Groups of tests that take minutes, the longest first: whatever begins last ends last."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays until the end: no worker looks for garbage in it, again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

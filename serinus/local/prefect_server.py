@@ -31,7 +31,7 @@ def place_database(folder: Path, say: Say) -> None:
 def command(folder: Path, port: int, log: Path) -> Command:
     """One process, services inside: `prefect server start` would put a process of its own between."""
     words = (
-        *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
+        *(sys.executable, "-m", "uvicorn", "--factory", "serinus.local.prefect_app:create"),
         *("--host", LOOPBACK, "--port", str(port), "--log-level", "warning", "--timeout-graceful-shutdown", "1"),
     )
     return Command("prefect", words, log, environment(folder, port))

@@ -247,8 +247,10 @@ async def test_a_namespace_that_is_deleted_takes_every_right_with_it_and_the_try
     async with served(space, tmp_path), going(space, tmp_path) as (engine, task):
         space.delete()
         await until(lambda: task.done() or "of `shop` still goes to the canary and nothing can change" in caplog.text)
-        if task.done() and task.exception() is None:  # the pods went before the record and the rights did
+        if task.done() and task.exception() is None:  # canary or route went before the record and the rights did
             assert engine.record.state is State.ROLLED_BACK
+            assert engine.record.outcome is not None
+            assert engine.record.outcome.why.endswith((" is gone", " was deleted"))
         elif task.done():  # the record went before the rights did
             assert isinstance(task.exception(), (Fenced, PlatformError))
             assert "shop" in str(task.exception())

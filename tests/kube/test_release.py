@@ -76,7 +76,7 @@ class Users:
         try:
             async with http.post(url, headers={"Host": host}) as answer:
                 self.seen[f"{answer.status} {_version(await answer.read())}".strip()] += 1
-        except (aiohttp.ClientError, TimeoutError) as trouble:
+        except (aiohttp.ClientError, OSError) as trouble:
             self.seen[type(trouble).__name__] += 1
 
 
