@@ -57,7 +57,8 @@ def by_name(service: str) -> Path:
     known = {file.stem: file for file in deployed()}
     if service not in known:
         listed = ", ".join(sorted(known)) or "none at all"
-        problem = Problem("service", f"there is no policy for {shown(service)}", f"known are {listed}")
+        right = f"known are {listed}; the file of any other is given with --policy (over the API: `policy`)"
+        problem = Problem("service", f"there is no policy for {shown(service)}", right)
         raise PolicyError("deployments/policies", (problem,))
     return known[service]
 

@@ -62,7 +62,7 @@ def test_a_name_that_is_none_is_refused(service: str) -> None:
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    with pytest.raises(PolicyError, match=r"known are .*api-gateway, .*shop"):
+    with pytest.raises(PolicyError, match=r"known are .*api-gateway, .*shop; .* --policy"):
         by_name("basket")
 
 
