@@ -128,6 +128,8 @@ async def _seen(engine: Engine, written: Route, weight: Weight) -> Action | None
     router, clock = engine.ports.router, engine.ports.clock
     again = await router.read()
     engine.weigh(again)
+    if drifted := route_action(engine, again):  # it names who wrote
+        return drifted
     if again.version != written.version or again.weight != weight:
         return Action(Step.ROLL_BACK, f"{weight} was written, {again.weight} is read", "route", "drift")
 

@@ -121,6 +121,24 @@ async def test_an_abort_between_the_routes_write_and_the_records_names_the_weigh
 
 
 @pytest.mark.parametrize("weight", [5, 50])
+async def test_who_puts_the_route_back_before_it_is_read_back_is_named(weight: float) -> None:
+    """An operator that looks in the very moment between a write and its reading back."""
+    world = a_world()
+
+    def put_back(call: str) -> None:
+        mark = world.routes[-1].mark if world.routes else None
+        if call == "router.read" and mark is not None and mark.mode is Mode.OPEN and mark.weight == Weight.of(weight):
+            world.on_call = lambda _: None
+            world.router.edit(NOTHING)
+
+    world.on_call = put_back
+    record = await release(world, a_plan(5, 50, 100, soak=3))
+    assert (record.state, record.outcome and record.outcome.gate) == (State.ROLLED_BACK, "route")
+    assert record.outcome is not None
+    assert record.outcome.why == f"somebody set 0 % where {weight:g} % was left"
+
+
+@pytest.mark.parametrize("weight", [5, 50])
 async def test_a_write_of_the_route_whose_answer_is_lost_is_found_done_and_the_release_goes_on(weight: float) -> None:
     world = a_world()
 
