@@ -36,8 +36,9 @@ async def check(engine: Engine) -> tuple[Verdict, Action]:
         Unavailable: the record could not be written; the verdict stands in `engine.verdict` all the same
     """
     since = engine.ports.clock.monotonic() - engine.last_check
-    seen = await instances(engine.ports.workload, engine.record)
     reading = await _reading(engine)
+    # After the figures: what they tell of a canary that somebody takes away in between has its cause in what is seen here.
+    seen = await instances(engine.ports.workload, engine.record)
     state, verdict = gate.judge(engine.record.gate, reading, _setting(engine.record, seen, since))
     engine.last_check = engine.ports.clock.monotonic()
     engine.verdict = verdict

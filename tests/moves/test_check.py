@@ -46,6 +46,22 @@ async def test_a_limit_that_is_passed_by_the_version_that_serves_all_holds_it_un
     assert held[-1].elapsed_seconds > 100
 
 
+async def test_a_canary_that_is_taken_away_while_the_figures_are_read_is_the_reason_and_not_what_the_proxy_answers() -> (
+    None
+):
+    world = a_world()
+    world.slow["metrics"] = 1.2  # a scrape comes before the answer
+
+    def take_away(call: str) -> None:
+        if call == "metrics.read" and world.serving.fraction == 0.5:
+            world.canary = None
+
+    world.on_call = take_away
+    record = await release(world, a_plan(50, soak=8, bake=8))
+    assert world.failed[Arm.CANARY] > 0
+    assert (record.state, record.outcome and record.outcome.gate) == (State.ROLLED_BACK, "pods")
+
+
 async def test_a_query_of_one_name_is_asked_as_its_phase_has_it() -> None:
     world, plan = a_world(), a_plan(50, 100, soak=3, bake=3)
     first, second = QueryGate("lag", "a", maximum=5), QueryGate("lag", "b", maximum=50)
