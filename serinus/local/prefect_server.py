@@ -46,6 +46,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "PREFECT_UI_API_URL": f"http://{LOOPBACK}:{port}/api",
         "PREFECT_SERVER_API_HOST": LOOPBACK,
         "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",  # they are in the database that it was given
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # A 503 of SQLite is retried by the client; without this nobody could see that it happened.
         "PREFECT_SERVER_LOG_RETRYABLE_ERRORS": "true",

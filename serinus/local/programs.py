@@ -152,16 +152,15 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 def migrated_database(say: Say = lambda _: None) -> Path:
-    """An empty, migrated SQLite database of this Prefect; a copy of it saves each new server its migrations.
+    """A migrated SQLite database of this Prefect with its types of blocks; a copy of it saves each new server to make them.
 
-    It holds no row but the schema's version: no key, no id, nothing that must be unique. Blocks for up to
-    `MIGRATION_SECONDS`.
+    It holds nothing else, and nothing that is a secret or must be one server's alone. Waits for up to `MIGRATION_SECONDS`.
 
     Raises:
         Unavailable: the migrations failed or took too long
     """
     version = metadata.version("prefect")
-    kept = cache() / f"prefect-{version}.db"
+    kept = cache() / f"prefect-{version}-with-blocks.db"
     if kept.exists():
         return kept
     say(f"preparing a database for Prefect {version}, once")
@@ -176,10 +175,18 @@ def migrated_database(say: Say = lambda _: None) -> Path:
     return kept
 
 
-MIGRATE = """
+PREPARE = """
 import asyncio
 from prefect.server.database import provide_database_interface
-asyncio.run(provide_database_interface().create_db())
+from prefect.server.models.block_registration import run_block_auto_registration
+
+async def prepare():
+    database = provide_database_interface()
+    await database.create_db()
+    async with await database.session() as session:
+        await run_block_auto_registration(session)
+
+asyncio.run(prepare())
 """
 
 
@@ -190,7 +197,7 @@ def _migrate(database: Path) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    command = [sys.executable, "-c", MIGRATE]
+    command = [sys.executable, "-c", PREPARE]
     try:
         subprocess.run(
             command,

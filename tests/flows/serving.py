@@ -20,8 +20,6 @@ from serinus.local.child import tied
 from serinus.local.prefect_server import command, place_database
 
 READY_SECONDS = 90.0
-BARE = {"PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false"}
-"""No test here uses a block, and to register them takes a fifth of what a start takes."""
 PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
 """For httpx: nothing here is TLS, and each call would read every certificate authority of the world first."""
 
@@ -60,7 +58,7 @@ class PrefectServer:
         with wanted.log.open("ab") as log:
             self.process = subprocess.Popen(
                 tied(wanted.words),
-                env={**(wanted.environment or {}), **BARE, **self.more},
+                env={**(wanted.environment or {}), **self.more},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a shell that ends wakes what is stopped in its jobs

@@ -97,14 +97,14 @@ def test_hey_is_fetched_from_debian_and_then_works_offline(kept: Path, monkeypat
 
 
 @pytest.mark.real
-def test_a_migrated_database_holds_no_row_but_its_version(kept: Path) -> None:
+def test_a_migrated_database_holds_its_version_and_types_of_blocks_and_nothing_else(kept: Path) -> None:
     database = programs.migrated_database()
     with sqlite3.connect(database) as connection:
         names = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
         filled = [name for name in names if connection.execute(f'select count(*) from "{name}"').fetchone()[0]]
     connection.close()
     assert "flow_run" in names
-    assert filled == ["alembic_version"]
+    assert set(filled) == {"alembic_version", "block_type", "block_schema", "block_schema_reference"}
     assert not database.with_name(database.name + "-wal").exists()
     before = database.stat().st_mtime_ns
     assert programs.migrated_database() == database
