@@ -45,7 +45,8 @@ async def test_a_release_can_be_watched_asked_and_taken_back_once_promoted(here:
     watching = await here.begin("watch", "shop", "--json")
     answer, watched = await release.answer(), await watching.answer()
     assert (answer.code, answer.last["outcome"]) == (0, "promoted")
-    assert (watched.code, watched.last["release"]) == (0, answer.last["release"])
+    assert watched.code == 0, (watched.out, watched.err)
+    assert watched.last["release"] == answer.last["release"]
     asked = (await here.type("evidence", "show", answer.last["release"])).out
     assert all(why in asked for why in ("pause", "resume", "seen enough"))
     back = await here.type("rollback", "shop", "--why", "changed my mind", "--json")
