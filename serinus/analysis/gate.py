@@ -58,7 +58,8 @@ def judge(state: GateState, reading: Reading | Outage, setting: Setting) -> tupl
             return _closed(state, lacks)
         return state, Verdict(missing.waiting(state))
     state = _counted(taken.state, taken.increment, reading.now, setting)
-    sight = Sight(state, taken.increment, state.window, setting, increment.total(state.window))
+    seen = increment.total(state.window)
+    sight = Sight(state, taken.increment, state.window, setting, seen, seen.stable)
     found = [
         *lacks,
         *missing.traffic(sight.seen, reading, setting),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from serinus.analysis.binomial import at_most, tail
-from serinus.analysis.increment import edge, total
+from serinus.analysis.increment import edge
 from serinus.analysis.setting import Setting
 from serinus.analysis.state import Beside, Both, Counts, GateState, Increment
 from serinus.analysis.threshold import ERRORS, SERVER_ERRORS, Bound, RateGate
@@ -44,6 +44,7 @@ class Sight:
         state: with this increment in it
         window: the increments of the rolling window; for a gate with a warm-up without it
         seen: both arms in the window
+        recent: stable in the rolling window, whatever the gate's own is
     """
 
     state: GateState
@@ -51,6 +52,7 @@ class Sight:
     window: tuple[Increment, ...]
     setting: Setting
     seen: Both
+    recent: Counts
 
     @property
     def phi(self) -> float:
@@ -105,8 +107,7 @@ def effective(bound: Bound, sight: Sight) -> float:
 def _so_far(bad: str, sight: Sight) -> Sample:
     """Stable's, of the release so far, or before the window where that is better and no less: what happens now excuses nothing."""
     whole, before, window = (
-        sample(counts, bad) or Sample()
-        for counts in (sight.state.own, sight.state.kept, total(sight.state.window).stable)
+        sample(counts, bad) or Sample() for counts in (sight.state.own, sight.state.kept, sight.recent)
     )
     if sight.setting.one_armed or not before.of or before.of < window.of:
         return whole

@@ -7,6 +7,7 @@ Source: Lindon & Malek, arXiv 2011.03567 (mixtures); Johari et al., doi 10.1287/
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from serinus.analysis.binomial import log_beta, log_beta_tails
 
@@ -24,11 +25,20 @@ def log_broken(bad: float, of: float, limit: float) -> float:
 
 
 def _log_evidence(bad: float, of: float, limit: float, side: int) -> float:
-    a, b = 0.5, 0.5 / limit
     good = max(0.0, of - bad)
-    prior = log_beta(a, b) + log_beta_tails(limit, a, b)[side]
-    posterior = log_beta(a + bad, b + good) + log_beta_tails(limit, a + bad, b + good)[side]
-    return posterior - prior - bad * math.log(limit) - good * math.log1p(-limit)
+    likelihood = bad * math.log(limit) + good * math.log1p(-limit)
+    return _log_mass(bad, good, limit, side) - _log_prior(limit, side) - likelihood
+
+
+def _log_mass(bad: float, good: float, limit: float, side: int) -> float:
+    """Of the mixture, once so many were seen: what lies below the limit, or (1) above."""
+    a, b = 0.5 + bad, 0.5 / limit + good
+    return log_beta(a, b) + log_beta_tails(limit, a, b)[side]
+
+
+@lru_cache(maxsize=1024)
+def _log_prior(limit: float, side: int) -> float:
+    return _log_mass(0, 0, limit, side)
 
 
 def certified(bad: float, of: float, limit: float, alpha: float = 0.05) -> bool:
@@ -36,6 +46,7 @@ def certified(bad: float, of: float, limit: float, alpha: float = 0.05) -> bool:
     return log_kept(bad, of, limit) >= -math.log(alpha)
 
 
+@lru_cache(maxsize=1024)  # each check asks for each limit, and most often no error more has come
 def needed(limit: float, errors: float = 0, alpha: float = 0.05) -> int:
     """The fewest requests that certify a rate below `limit`, with so many errors among them.
 
