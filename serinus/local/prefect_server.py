@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import httpx
 
 from serinus.local.addresses import LOOPBACK
 from serinus.local.child import Command
-from serinus.local.programs import Say, migrated_database
+from serinus.local.programs import Say, database_file, migrated_database
 
 READ_SECONDS = 2.0
 
@@ -26,6 +28,21 @@ def place_database(folder: Path, say: Say) -> None:
     temporary = folder / ".prefect.db.tmp"
     shutil.copyfile(migrated_database(say), temporary)
     temporary.replace(database)
+
+
+def _version(database: Path) -> str:
+    """Of its tables; empty where none is told."""
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return str(connection.execute("select version_num from alembic_version").fetchone()[0])
+    except (sqlite3.Error, TypeError):
+        return ""
+
+
+def _migrated(folder: Path) -> bool:
+    """Its tables are those of the prepared database: to read Prefect's migrations for nothing is a tenth of a start."""
+    version = _version(folder / "prefect.db")
+    return version != "" and version == _version(database_file())
 
 
 def command(folder: Path, port: int, log: Path) -> Command:
@@ -46,7 +63,10 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "PREFECT_UI_API_URL": f"http://{LOOPBACK}:{port}/api",
         "PREFECT_SERVER_API_HOST": LOOPBACK,
         "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",  # they are in the database that it was given
+        "PREFECT_API_DATABASE_MIGRATE_ON_START": "false" if _migrated(folder) else "true",
+        # They are in the database that it was given; without the second it imports every collection to see whether they are.
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+        "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # A 503 of SQLite is retried by the client; without this nobody could see that it happened.
         "PREFECT_SERVER_LOG_RETRYABLE_ERRORS": "true",

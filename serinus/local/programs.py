@@ -151,6 +151,11 @@ def _run(command: list[str], folder: Path) -> None:
         raise Unavailable(f"`{command[0]}` failed: {last[-1] if last else f'exit code {done.returncode}'}")
 
 
+def database_file() -> Path:
+    """Where `migrated_database` is once it was made."""
+    return cache() / f"prefect-{metadata.version('prefect')}-with-blocks.db"
+
+
 def migrated_database(say: Say = lambda _: None) -> Path:
     """A migrated SQLite database of this Prefect with its types of blocks; a copy of it saves each new server to make them.
 
@@ -159,11 +164,10 @@ def migrated_database(say: Say = lambda _: None) -> Path:
     Raises:
         Unavailable: the migrations failed or took too long
     """
-    version = metadata.version("prefect")
-    kept = cache() / f"prefect-{version}-with-blocks.db"
+    kept = database_file()
     if kept.exists():
         return kept
-    say(f"preparing a database for Prefect {version}, once")
+    say(f"preparing a database for Prefect {metadata.version('prefect')}, once")
     cache().mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=cache(), prefix=".prefect-") as folder:
         fresh = Path(folder) / "prefect.db"

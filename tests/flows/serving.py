@@ -20,6 +20,8 @@ from serinus.local.child import tied
 from serinus.local.prefect_server import command, place_database
 
 READY_SECONDS = 90.0
+UNTRIGGERED = {"PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false"}
+"""No test here has an automation, and to look out for them is a tenth of a start."""
 PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
 """For httpx: nothing here is TLS, and each call would read every certificate authority of the world first."""
 
@@ -58,7 +60,7 @@ class PrefectServer:
         with wanted.log.open("ab") as log:
             self.process = subprocess.Popen(
                 tied(wanted.words),
-                env={**(wanted.environment or {}), **self.more},
+                env={**(wanted.environment or {}), **UNTRIGGERED, **self.more},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a shell that ends wakes what is stopped in its jobs
