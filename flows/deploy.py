@@ -6,7 +6,6 @@ a platform that starts for a demo does not wait for two more Python processes.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +20,7 @@ from ruamel.yaml import YAML
 
 from flows.server import asked
 from serinus.errors import Refused
+from serinus.within import within
 
 HERE = Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 60.0
@@ -67,7 +67,7 @@ async def deploy(api_url: str) -> None:
         Unavailable: the server does not answer
     """
     with temporary_settings({PREFECT_API_URL: api_url}), asked(f"the deployments ({api_url})"):
-        async with asyncio.timeout(TIMEOUT_SECONDS), get_client() as client:
+        async with within(TIMEOUT_SECONDS), get_client() as client:
             for deployment in described():
                 await _pool(client, deployment["work_pool"]["name"])
                 await _deployment(client, deployment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +10,7 @@ from prefect import get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from serinus.errors import Refused, Unavailable
+from serinus.within import within
 
 NO_ANSWER = (OSError, TimeoutError, httpx.HTTPError)
 """What Prefect's client raises where nobody answers, its own retries being spent."""
@@ -41,7 +41,7 @@ def asked(what: str, missing: str = "what was asked for is not there") -> Iterat
 async def answers(seconds: float) -> bool:
     """Whether the server that is meant answers now, within so long."""
     try:
-        async with asyncio.timeout(seconds), get_client() as client:
+        async with within(seconds), get_client() as client:
             return await client.api_healthcheck() is None
     except NO_ANSWER:
         return False

@@ -28,6 +28,7 @@ from prefect.states import Pending
 from flows.release import release
 from flows.server import NO_ANSWER, answers, asked
 from serinus.errors import Unavailable
+from serinus.within import within
 from tasks.books import Books
 from tasks.show import unsent
 
@@ -90,7 +91,7 @@ async def create(
     given = {"service": service, "version": version, "policy": policy, "if_busy": if_busy}
     parameters = {name: value for name, value in given.items() if value is not None}
     with asked("the release", f"the deployment {DEPLOYMENT} is not on this server: {DEPLOYING}"):
-        async with asyncio.timeout(ASK_SECONDS), get_client() as client:
+        async with within(ASK_SECONDS), get_client() as client:
             return await _create(client, parameters, digest(parameters, key), here)
 
 

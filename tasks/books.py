@@ -19,6 +19,8 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.exceptions import PrefectHTTPStatusError
 
+from serinus.within import within
+
 log = logging.getLogger("serinus.books")
 SEND_SECONDS = 5.0
 """How long one thing may take to be sent before it waits for its next turn."""
@@ -107,7 +109,7 @@ class Books:
         self.open()
         self.may_send.set()
         try:
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 await self._empty.wait()
         except TimeoutError:
             log.warning("%s of the run's cards could not be sent", len(self._waiting))
@@ -144,7 +146,7 @@ class Books:
             return True
         key, send = next(iter(self._waiting.items()))
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with within(SEND_SECONDS):
                 await send(client)
         except Exception as cause:  # whatever it is, it is bookkeeping
             if not _refused(cause):
@@ -175,7 +177,7 @@ class Books:
     async def _remove(self, client: PrefectClient, late: list[UUID]) -> None:
         """Take away what was made late beside the card that was just sent; a server that does not allow it keeps both."""
         try:
-            async with asyncio.timeout(TIDY_SECONDS):
+            async with within(TIDY_SECONDS):
                 for card in late:
                     await client.delete_artifact(card)
         except Exception as cause:

@@ -17,6 +17,7 @@ from prefect import get_client
 from serinus.errors import SerinusError
 from serinus.moves.ask import abort
 from serinus.wiring import Run
+from serinus.within import within
 from tasks.show import Withdrawn, page_run
 
 log = logging.getLogger("serinus.cancel")
@@ -100,7 +101,7 @@ async def _look(run: Run, flow_run: UUID, cancel: Cancel) -> None:
         while not cancel.asked:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with within(LOOK_SECONDS):
                     state = (await client.read_flow_run(flow_run)).state
             except Exception as cause:  # whatever the server does, the release goes on
                 log.debug("the run's state is not known: %r", cause)

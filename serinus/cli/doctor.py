@@ -146,6 +146,7 @@ async def server(api: str, folders: Folders) -> list[Item]:
     from flows.start import DEPLOYING, DEPLOYMENT
     from serinus.cli.failure import Usage
     from serinus.cli.server import choose, connected
+    from serinus.within import within
 
     try:
         meant = await asyncio.to_thread(choose, api, folders)
@@ -153,7 +154,7 @@ async def server(api: str, folders: Folders) -> list[Item]:
         return [Item("Prefect server", "none is named", str(cause))]
     try:
         with connected(meant):  # by Prefect's own client, which knows the key that the server demands
-            async with asyncio.timeout(ANSWER_SECONDS), get_client() as client:
+            async with within(ANSWER_SECONDS), get_client() as client:
                 version = str((await client.request("GET", "/admin/version")).json())
                 deployed = await _deployed(client)
     except (*NO_ANSWER, ValueError) as cause:

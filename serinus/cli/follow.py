@@ -19,6 +19,7 @@ from serinus.ports import Ports, Route
 from serinus.release.plan import Target
 from serinus.release.record import Foreign, Record
 from serinus.wiring import timing
+from serinus.within import within
 
 T = TypeVar("T")
 
@@ -123,7 +124,7 @@ async def beside(
     try:
         result = await work
         with suppress(TimeoutError):
-            async with asyncio.timeout(5 * LOOK_SECONDS):
+            async with within(5 * LOOK_SECONDS):
                 await asyncio.shield(watching)
         return result
     finally:

@@ -56,11 +56,11 @@ async def guard(
 
 async def _looks(out: Terminal, ground: Ground, stop: asyncio.Event, once: bool, looked: Path | None) -> int:
     """Look until told to stop; a service that appears later is looked at as well. Returns how often it was looked."""
-    import asyncio
     from contextlib import suppress
 
     from serinus.errors import Unavailable
     from serinus.moves.look import look_at_all
+    from serinus.within import within
 
     looks, every = 0, ground.every_seconds
     pause = ground.timing.dead_seconds + 0.5 if once else every
@@ -80,7 +80,7 @@ async def _looks(out: Terminal, ground: Ground, stop: asyncio.Event, once: bool,
             if stop.is_set() or over:
                 return looks
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with within(pause):
                     await stop.wait()
 
 

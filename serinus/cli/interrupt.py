@@ -21,6 +21,7 @@ from serinus.moves.ask import Left, abort
 from serinus.moves.summary import outcome_of
 from serinus.ports import Ports
 from serinus.release.record import Record
+from serinus.within import within
 
 T = TypeVar("T")
 
@@ -92,7 +93,7 @@ class Interrupts:
     async def _leave(self) -> None:
         """Weight 0 read back, then gone at once: waiting for the engine is what the person does not want."""
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with within(CLOSE_SECONDS):
                 outcome, told = await self._left()
         except (SerinusError, TimeoutError) as cause:
             outcome, told = "rollback failed", f"NOT returned ({cause or 'no answer'}); the guard goes on trying"

@@ -24,6 +24,7 @@ from serinus.local.supervisor import GUARD_SECONDS, Options
 from serinus.local.supervisor import up as supervise
 from serinus.moves.look import look_at_all
 from serinus.settings import Folders
+from serinus.within import within
 
 UP_SECONDS = 180.0
 """Ready within that, fetching Prometheus and migrating Prefect's database included."""
@@ -154,7 +155,7 @@ async def stopped(process: asyncio.subprocess.Process, seconds: float = 30.0) ->
     if process.returncode is None:
         process.terminate()
         try:
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 await process.wait()
         except TimeoutError:
             process.kill()

@@ -23,6 +23,7 @@ from serinus.local.cluster.up import fits
 from serinus.local.platform import OnKubernetes, Platform, read_platform
 from serinus.local.programs import cache
 from serinus.settings import Folders
+from serinus.within import within
 
 STOP_SECONDS = 20.0
 FOREGROUND = "So does Ctrl-C."
@@ -104,7 +105,7 @@ async def _interrupted(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.send_signal(signal.SIGINT)
         try:
-            async with asyncio.timeout(STOP_SECONDS):
+            async with within(STOP_SECONDS):
                 await process.communicate()
         except TimeoutError:
             process.kill()

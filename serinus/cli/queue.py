@@ -5,7 +5,6 @@ To be asked inside `connected`. It only says what the server believes; what a re
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.server import asked
 from flows.start import DEPLOYING
+from serinus.within import within
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
@@ -60,7 +60,7 @@ async def lacking() -> str:
         Refused, Unavailable: the server does not say
     """
     with asked("a question about its workers", f"there is no work pool {POOL}: {DEPLOYING}"):
-        async with asyncio.timeout(ANSWER_SECONDS), get_client() as client:
+        async with within(ANSWER_SECONDS), get_client() as client:
             pool = await client.read_work_pool(POOL)
             workers = await client.read_workers_for_work_pool(POOL)
     if pool.is_paused:
@@ -80,7 +80,7 @@ async def coming(service: str, told: str = "") -> Coming | None:
     """
     kinds = FlowRunFilterStateType(any_=[StateType.SCHEDULED, *BEGUN])
     with asked("a question about its runs"):
-        async with asyncio.timeout(ANSWER_SECONDS), get_client() as client:
+        async with within(ANSWER_SECONDS), get_client() as client:
             runs = await client.read_flow_runs(
                 flow_filter=FlowFilter(name=FlowFilterName(any_=["release"])),
                 flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=kinds)),
@@ -131,7 +131,7 @@ async def state_of(run: str) -> State | None:
         Refused, Unavailable: the server does not say
     """
     with asked("a question about the run", f"the run {run} was deleted"):
-        async with asyncio.timeout(ANSWER_SECONDS), get_client() as client:
+        async with within(ANSWER_SECONDS), get_client() as client:
             return (await client.read_flow_run(UUID(run))).state
 
 
@@ -146,6 +146,6 @@ async def give_up(run: FlowRun) -> None:
     why = "interrupted before it began"
     alone = run.state_type is StateType.PENDING  # made to be run by who made it
     with asked("the end of the run"):
-        async with asyncio.timeout(ANSWER_SECONDS), get_client() as client:
+        async with within(ANSWER_SECONDS), get_client() as client:
             wanted: State = Cancelled(message=why) if alone else Cancelling(message=why)
             await client.set_flow_run_state(run.id, wanted, force=alone)

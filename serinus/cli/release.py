@@ -132,13 +132,13 @@ async def _withdrawn(making: asyncio.Future[Created], watch: str) -> str:
     Args:
         watch: what a person types to follow it
     """
-    import asyncio
 
     from serinus.cli.queue import ANSWER_SECONDS, give_up
     from serinus.errors import SerinusError
+    from serinus.within import within
 
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with within(ANSWER_SECONDS):
             made = await making
         if made.ours:
             await give_up(made.run)

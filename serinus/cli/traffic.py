@@ -73,6 +73,7 @@ async def load(
 
     from serinus.local.traffic import sending
     from serinus.settings import Folders
+    from serinus.within import within
 
     out, stop = Terminal(as_json), asyncio.Event()
     platform = running_in(Folders.resolve())
@@ -85,7 +86,7 @@ async def load(
     out.say(f"{rate:g} requests a second to {url}" + ("" if lasting else "; Ctrl-C ends it"), "dim")
     async with sending(url, rate, host) as sender:
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 await stop.wait()
     sent = sender.result()
     told = f"{sent.requests:,} requests in {sent.seconds:.1f} s, {sent.failed:,} failed"

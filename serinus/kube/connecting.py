@@ -5,7 +5,6 @@ Proxies come from the kubeconfig alone, never from the environment.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from serinus.kube.client import Kube
 from serinus.kube.kubeconfig import Kubeconfig
 from serinus.kube.names import SERINUS
 from serinus.kube.wire import CALL_SECONDS, CREDENTIAL_SECONDS, as_go
+from serinus.within import within
 
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -46,7 +46,7 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
             here = _pod_namespace()
         else:
             credentials = Kubeconfig(which, context)
-            async with asyncio.timeout(CREDENTIAL_SECONDS):
+            async with within(CREDENTIAL_SECONDS):
                 here = await credentials.load(configuration)
     except Exception as cause:  # see `Kubeconfig`
         if absent := "" if in_pod else _absent(which, context):

@@ -17,6 +17,7 @@ from serinus.kube.client import POD, Kube
 from serinus.kube.patch import Object
 from serinus.kube.seen import Reader
 from serinus.ports import Pod
+from serinus.within import within
 
 LASTS_SECONDS = {"NotReady": 15.0}
 """How long something must last to be trouble; anything else, such as waiting for a node that is being added, `LONG_SECONDS`."""
@@ -132,7 +133,7 @@ class Pods:
         if not why.container or life in seen.logs:
             return
         with suppress(PlatformError, TimeoutError):
-            async with asyncio.timeout(LOG_SECONDS):
+            async with within(LOG_SECONDS):
                 name = pod["metadata"]["name"]
                 text = await self._kube.log(name, why.container, LOG_LINES, previous=why.previous)
         seen.logs[life] = text

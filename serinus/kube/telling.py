@@ -22,6 +22,7 @@ from serinus.kube.patch import Object, Operation, at_version, pointer, put
 from serinus.kube.seen import Seen
 from serinus.kube.template import version
 from serinus.release.record import Record
+from serinus.within import within
 
 EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 WAITING = 32
@@ -62,7 +63,7 @@ class Telling:
         """What is due is sent, for as long as an end may wait."""
         if self._sending is not None:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_SECONDS):
+                async with within(LAST_SECONDS):
                     await self._sending
 
     async def _send(self) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 
 from serinus.kube.patch import Object
 from serinus.kube.watch import Watch
+from serinus.within import within
 
 
 class Watching:
@@ -33,7 +34,7 @@ class Watching:
             watch.start()
         alive = all(watch.alive for watch, _, _ in self._watched)
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds if alive else min(seconds, tick_seconds)):
+            async with within(seconds if alive else min(seconds, tick_seconds)):
                 await self._changed.wait()
         woken = self._changed.is_set()
         self._changed.clear()

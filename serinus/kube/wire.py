@@ -23,6 +23,7 @@ from serinus.errors import PlatformError, Refused, Unavailable
 from serinus.kube.errors import LATER, Denied, Doing, refusal
 from serinus.kube.kubeconfig import Kubeconfig
 from serinus.kube.patch import Object, Operation
+from serinus.within import within
 
 CALL_SECONDS = 3.0
 """No call is waited for any longer; a write past it is unknown, not undone."""
@@ -174,13 +175,13 @@ class Wire:
 
     async def _begun(self, call: Call, timeout: aiohttp.ClientTimeout) -> Any:
         with self._reaching(call.doing, self._seconds):
-            async with asyncio.timeout(self._seconds):
+            async with within(self._seconds):
                 return await self._send(call, timeout)
 
     async def _ask(self, call: Call, seconds: float) -> tuple[int, bytes, float]:
         """Code, body, and how many seconds later it should be asked again."""
         with self._reaching(call.doing, seconds):
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 answer = await self._send(call, aiohttp.ClientTimeout(seconds))
                 return answer.status, await answer.read(), _later(answer.response)
 
@@ -211,7 +212,7 @@ class Wire:
     async def _renew(self, doing: Doing) -> None:
         assert self._credentials is not None
         try:
-            async with asyncio.timeout(CREDENTIAL_SECONDS):
+            async with within(CREDENTIAL_SECONDS):
                 await self._credentials.renew(self._api.configuration)
         except Exception as cause:  # see `Kubeconfig`; whoever writes the file may not have done yet
             raise Unavailable(f"{doing}: the kubeconfig gives no new token: {cause or type(cause).__name__}") from cause

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from serinus.local.programs import setpriv
 from serinus.stores.process import Identity, identity_of
+from serinus.within import within
 
 TAIL_LINES = 12
 TAIL_BYTES = 8_192
@@ -95,7 +96,7 @@ class Child:
         """Ask it to end, and end it when it has not after so long."""
         self.signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 return await self.ended()
         except TimeoutError:
             self.signal(signal.SIGKILL)
@@ -144,6 +145,6 @@ async def end(leftovers: tuple[Identity, ...], seconds: float = 5.0) -> None:
     for identity in leftovers:
         if identity.alive:
             os.kill(identity.pid, signal.SIGKILL)
-    async with asyncio.timeout(seconds):
+    async with within(seconds):
         while any(identity.alive for identity in leftovers):  # noqa: ASYNC110 (a process tells nobody that it is gone)
             await asyncio.sleep(0.02)

@@ -29,6 +29,7 @@ from serinus.local.programs import Say
 from serinus.local.supervisor import end_leftovers, first, fresh, held, port_of
 from serinus.settings import Folders
 from serinus.stores.process import identity_of
+from serinus.within import within
 
 CONTEXT = "serinus"
 """The kubeconfig's."""
@@ -205,7 +206,7 @@ async def _opened(parts: Parts, http: httpx.AsyncClient) -> None:
 @asynccontextmanager
 async def _patience(what: str, parts: Parts) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(READY_SECONDS):
+        async with within(READY_SECONDS):
             yield
     except TimeoutError:
         raise Unavailable(f"{what} did not answer within {READY_SECONDS:.0f} s; see {parts.platform.logs}") from None

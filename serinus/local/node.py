@@ -25,6 +25,7 @@ from serinus.local.rollout import Wanted, next_step
 from serinus.stores.pods import ARMS, Pods, PodStatus, canonical, write_pods
 from serinus.stores.process import Identity
 from serinus.stores.revisions import Store
+from serinus.within import within
 
 LOOK_SECONDS = 0.1
 REPORT_SECONDS = 0.5
@@ -162,7 +163,7 @@ class Node:
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
+            async with within(LOOK_SECONDS):
                 await self._wake.wait()
         except TimeoutError:
             return

@@ -19,6 +19,7 @@ from serinus.local.catalogue import CATALOGUE
 from serinus.local.child import Child, Command, Register, start, tail
 from serinus.local.kept import delay, how
 from serinus.stores.pods import PodStatus
+from serinus.within import within
 
 FIRST_PROBE_SECONDS = 0.05
 PROBE_SECONDS = 1.0
@@ -152,7 +153,7 @@ class Pod:
         self._say(trouble, words)
         wait = delay(self.deaths, FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
         try:
-            async with asyncio.timeout(wait):
+            async with within(wait):
                 await self.gone.wait()
         except TimeoutError:
             return

@@ -21,6 +21,7 @@ from serinus.local.connection import Connection
 from serinus.local.fault import Fault, fault_of
 from serinus.local.instance import Instance
 from serinus.voice import speak
+from serinus.within import within
 
 FAULT_POLL_SECONDS = 0.1
 LEAVE_SECONDS = 5.0
@@ -57,7 +58,7 @@ async def serve(shop: Instance, address: str, ports: Sequence[int], faults: Path
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
     try:
-        async with asyncio.timeout(seconds):
+        async with within(seconds):
             await event.wait()
     except TimeoutError:
         return

@@ -29,6 +29,7 @@ from serinus.routers.envoy import initial
 from serinus.settings import Folders
 from serinus.stores.pods import CANARY, STABLE
 from serinus.stores.process import Identity, identity_of
+from serinus.within import within
 
 GUARD_SECONDS = 2.0
 GUARD_TIMEOUT_SECONDS = 30.0
@@ -236,7 +237,7 @@ async def _looked(folders: Folders, parts: Parts, guard: Guard | None) -> Sequen
             for service in parts.nodes:
                 await asyncio.to_thread(initial, folders, service)
             return ()
-        async with asyncio.timeout(GUARD_TIMEOUT_SECONDS):
+        async with within(GUARD_TIMEOUT_SECONDS):
             return await guard()
     except TimeoutError:
         return (f"its look took more than {GUARD_TIMEOUT_SECONDS:.0f} s and was given up",)

@@ -22,6 +22,7 @@ from serinus.local.child import tied
 from serinus.local.envoy import Admin
 from serinus.local.programs import obtain
 from serinus.stores.pods import ARMS
+from serinus.within import within
 
 PER_WORKER = 10.0
 """Requests a second of one worker: one that waits for a slow answer holds up only these."""
@@ -94,7 +95,7 @@ class Load:
 
     async def _end(self, seconds: float) -> Sent:
         try:
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 out, err = await self.process.communicate()
         except TimeoutError:
             self.process.kill()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from serinus.errors import Unavailable
+from serinus.within import within
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Threads:
 
         threading.Thread(target=run, name=f"serinus {self._what}", daemon=True).start()
         try:
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 return await answer
         except TimeoutError:
             raise Unavailable(f"{self._what} did not answer within {seconds:g} s") from None

@@ -5,7 +5,6 @@ The address often is the secret (chat services put it into the path), so only it
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from serinus.errors import Refused, Unavailable
 from serinus.ports import Notice
 from serinus.redact import redact
+from serinus.within import within
 
 ATTEMPTS = 3
 LATER = 429
@@ -64,7 +64,7 @@ class WebhookNotifier:
 
     async def _post(self, notice: Notice) -> None:
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with within(self._timeout_seconds):
                 response = await self._transport.handle_async_request(self._request(notice))
                 await response.aclose()
         except (TimeoutError, httpx.TimeoutException):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from serinus.errors import Refused, Unavailable
+from serinus.within import within
 
 CALL_SECONDS = 1.0
 """No call of the local platform is waited for any longer; a write past it is unknown, not undone."""
@@ -53,7 +54,7 @@ async def bounded(what: str, call: Callable[P, R], *args: P.args, **kwargs: P.kw
         Unavailable: no answer in time; the thread may still finish its work
     """
     try:
-        async with asyncio.timeout(CALL_SECONDS):
+        async with within(CALL_SECONDS):
             return await asyncio.to_thread(call, *args, **kwargs)
     except TimeoutError as cause:
         raise Unavailable(f"{what}: the disk did not answer within {CALL_SECONDS:g} s") from cause

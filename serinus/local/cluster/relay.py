@@ -14,6 +14,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from serinus.local.cluster.cluster import Cluster
+from serinus.within import within
 
 CHUNK = 65_536
 CONNECT_SECONDS = 10.0
@@ -97,7 +98,7 @@ def _joined(connect: Callable[[], Awaitable[Streams]]) -> Handler:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with within(CONNECT_SECONDS):
                 onward_reader, onward_writer = await connect()
         except (OSError, TimeoutError):
             writer.transport.abort()

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from serinus.errors import Unavailable
+from serinus.within import within
 
 NAMESPACE = "demo"
 SERVICE = "shop"
@@ -93,7 +94,7 @@ async def until_served(http: httpx.AsyncClient, ingress: str) -> None:
     """
     said = "no answer"
     try:
-        async with asyncio.timeout(READY_SECONDS):
+        async with within(READY_SECONDS):
             while True:
                 try:
                     answer = await http.get(ingress, headers={"Host": HOST}, timeout=ASK_SECONDS)

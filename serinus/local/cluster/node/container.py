@@ -22,6 +22,7 @@ from serinus.local.cluster.node.process import Ending, watched
 from serinus.local.cluster.node.site import Site, now
 from serinus.local.cluster.node.status import Container, Object, Running, Terminated, Waiting
 from serinus.local.kept import delay
+from serinus.within import within
 
 ERROR_SHOWN_SECONDS = 1.0
 """How long a failed pull is called an error before it is called a back-off."""
@@ -197,7 +198,7 @@ class Life:
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 await self.ending.wanted.wait()
 
     def _wait(self, reason: str, message: str) -> None:

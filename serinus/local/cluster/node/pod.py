@@ -17,6 +17,7 @@ from serinus.local.cluster.node.environment import FailedMount, sources_of_volum
 from serinus.local.cluster.node.site import Site, now
 from serinus.local.cluster.node.status import Container, Known, Object, initialized, resumed, sidecar, status
 from serinus.local.cluster.node.volumes import mounts, write
+from serinus.within import within
 
 RETRY_SECONDS = 0.5
 MOUNT_SECONDS = 2.0
@@ -155,7 +156,7 @@ class Pod:
             except UNREACHABLE as problem:
                 self.site.say(f"{self.path}: {type(problem).__name__}: {problem}")
             with suppress(TimeoutError):
-                async with asyncio.timeout(MOUNT_SECONDS):
+                async with within(MOUNT_SECONDS):
                     await self._deleted.wait()
         return False
 

@@ -15,6 +15,7 @@ import httpx
 
 from serinus.local.cluster.node.environment import relocated
 from serinus.local.cluster.node.status import Object
+from serinus.within import within
 
 EXEC_OUTPUT_BYTES = 1_024
 
@@ -87,7 +88,7 @@ def counted(tally: Tally, well: bool, probe: Probe) -> Tally:
 async def ask(action: Object, where: Where, timeout: float | None, client: httpx.AsyncClient) -> str:
     """Do what a probe or a lifecycle hook says; why it failed, empty where it did not."""
     try:
-        async with asyncio.timeout(timeout):
+        async with within(timeout):
             if "httpGet" in action:
                 return await _get(action["httpGet"], where, client)
             if "tcpSocket" in action:
