@@ -2,8 +2,8 @@
 
     python -m uvicorn --factory serinus.local.prefect_app:create
 
-What is made of its modules and settings, some million objects, stays until the server ends: to look for garbage among them, again
-and again while they are made and then with each request, takes a seventh of the server's start.
+What is made of its modules and settings, some million objects, stays until the server ends. To look for garbage among them while
+they are made takes a seventh of the start; to go on doing so delays requests.
 """
 
 from __future__ import annotations

@@ -30,19 +30,21 @@ def place_database(folder: Path, say: Say) -> None:
     temporary.replace(database)
 
 
-def _version(database: Path) -> str:
-    """Of its tables; empty where none is told."""
+def _made(database: Path) -> tuple[str, int]:
+    """The version of its tables, and how many types of blocks it has; none where it does not tell, or only in its log."""
     try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-            return str(connection.execute("select version_num from alembic_version").fetchone()[0])
+        with closing(sqlite3.connect(f"file:{database}?mode=ro&immutable=1", uri=True)) as connection:
+            [version] = connection.execute("select version_num from alembic_version").fetchone()
+            [blocks] = connection.execute("select count(*) from block_type").fetchone()
+            return str(version), int(blocks)
     except (sqlite3.Error, TypeError):
-        return ""
+        return "", 0
 
 
-def _migrated(folder: Path) -> bool:
-    """Its tables are those of the prepared database: to read Prefect's migrations for nothing is a tenth of a start."""
-    version = _version(folder / "prefect.db")
-    return version != "" and version == _version(database_file())
+def _prepared(folder: Path) -> bool:
+    """Its database is as the prepared one: to read Prefect's migrations and make types of blocks for nothing is a fifth of a start."""
+    (version, blocks), (wanted, needed) = _made(folder / "prefect.db"), _made(database_file())
+    return version == wanted != "" and blocks >= needed > 0
 
 
 def command(folder: Path, port: int, log: Path) -> Command:
@@ -57,15 +59,16 @@ def command(folder: Path, port: int, log: Path) -> Command:
 def environment(folder: Path, port: int) -> dict[str, str]:
     """The server's; nothing of the user's own Prefect settings reaches it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    lacks = "false" if _prepared(folder) else "true"
     return kept | {
         "PREFECT_HOME": str(folder),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
         "PREFECT_UI_API_URL": f"http://{LOOPBACK}:{port}/api",
         "PREFECT_SERVER_API_HOST": LOOPBACK,
         "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_API_DATABASE_MIGRATE_ON_START": "false" if _migrated(folder) else "true",
-        # They are in the database that it was given; without the second it imports every collection to see whether they are.
-        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+        "PREFECT_API_DATABASE_MIGRATE_ON_START": lacks,
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": lacks,
+        # Else it imports every collection, to see whether there are blocks that it did not register last time.
         "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # A 503 of SQLite is retried by the client; without this nobody could see that it happened.

@@ -74,7 +74,7 @@ def test_no_cancel_is_taken_for_an_answer() -> None:
     """
     mended = ROOT / "serinus" / "within.py"
     files = [file for file in modules("serinus", "flows", "tasks") if file != mended]
-    found = [str(file) for file in files if re.search(r"asyncio\.(wait_for|timeout)\(", file.read_text())]
+    found = [str(file) for file in files if re.search(r"asyncio\.(wait_for|timeout|timeout_at)\(", file.read_text())]
     assert found == [], "write `async with within(seconds)`"
 
 

@@ -20,17 +20,22 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return at(database_file(), "new")
 
 
-def at(file: Path, version: str) -> Path:
+def at(file: Path, version: str, blocks: int = 2) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)
     with closing(sqlite3.connect(file)) as database, database:
         database.execute("create table alembic_version (version_num text)")
         database.execute("insert into alembic_version values (?)", (version,))
+        database.execute("create table block_type (slug text)")
+        database.executemany("insert into block_type values (?)", [(str(number),) for number in range(blocks)])
     return file
 
 
 def migrates(folder: Path) -> str:
-    return server.environment(folder, 4200)["PREFECT_API_DATABASE_MIGRATE_ON_START"]
+    """And registers its blocks."""
+    told = server.environment(folder, 4200)
+    [said] = {told["PREFECT_API_DATABASE_MIGRATE_ON_START"], told["PREFECT_SERVER_REGISTER_BLOCKS_ON_START"]}
+    return said
 
 
 def test_a_database_that_was_just_placed_is_not_migrated(prepared: Path, tmp_path: Path) -> None:
@@ -43,6 +48,13 @@ def test_an_older_one_stays_and_is_migrated(prepared: Path, tmp_path: Path) -> N
     server.place_database(tmp_path / "prefect", lambda _: None)
     assert (tmp_path / "prefect" / "prefect.db").read_bytes() == older
     assert migrates(tmp_path / "prefect") == "true"
+
+
+@pytest.mark.parametrize(("blocks", "said"), [(0, "true"), (1, "true"), (2, "false"), (3, "false")])
+def test_one_that_lacks_types_of_blocks_gets_them(blocks: int, said: str, prepared: Path, tmp_path: Path) -> None:
+    at(tmp_path / "prefect.db", "new", blocks)
+    assert migrates(tmp_path) == said
+    assert sorted(file.name for file in prepared.parent.iterdir()) == [prepared.name], "to look leaves nothing"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no database at all"], ids=["none", "empty", "torn"])
