@@ -7,10 +7,12 @@ that was cancelled once, so the first call without an answer ended whoever was a
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 
-class within:  # noqa: N801 (it stands where `asyncio.timeout` would)
+@asynccontextmanager
+async def within(seconds: float | None) -> AsyncIterator[None]:
     """A block that may take so long; at its end it is cancelled.
 
     Args:
@@ -19,21 +21,12 @@ class within:  # noqa: N801 (it stands where `asyncio.timeout` would)
     Raises:
         TimeoutError: it took longer
     """
-
-    def __init__(self, seconds: float | None) -> None:
-        self._timeout = asyncio.timeout(seconds)
-        self._cancels = 0
-
-    async def __aenter__(self) -> None:
-        task = asyncio.current_task()
-        self._cancels = task.cancelling() if task else 0
-        await self._timeout.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._timeout.__aexit__(kind, error, trace)
-        task = asyncio.current_task()
-        ours = self._timeout.expired() and task is not None and task.cancelling() <= self._cancels
-        if ours and isinstance(error, asyncio.CancelledError):
-            raise TimeoutError from error
+    task, timeout = asyncio.current_task(), asyncio.timeout(seconds)
+    cancels = task.cancelling() if task else 0
+    try:
+        async with timeout:
+            yield
+    except asyncio.CancelledError as cancel:
+        if timeout.expired() and task is not None and task.cancelling() <= cancels:
+            raise TimeoutError from cancel
+        raise

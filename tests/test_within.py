@@ -16,10 +16,14 @@ from tests.local.test_child import DEAF
 SOON = 0.02
 
 
+async def for_ever() -> None:
+    await asyncio.Event().wait()
+
+
 async def late() -> str:
     try:
         async with within(SOON):
-            await asyncio.sleep(60)
+            await for_ever()
     except TimeoutError:
         return "late"
     return "done"
@@ -32,7 +36,7 @@ async def test_what_takes_longer_is_late() -> None:
 @pytest.mark.parametrize("seconds", [60.0, None])
 async def test_what_does_not_is_done(seconds: float | None) -> None:
     async with within(seconds):
-        await asyncio.sleep(0)
+        assert await asyncio.to_thread(lambda: "done") == "done"
 
 
 async def test_an_error_of_the_block_is_its_own() -> None:
@@ -47,16 +51,18 @@ async def test_an_error_of_the_block_is_its_own() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 async def test_who_was_cancelled_still_knows_what_is_late(times: int) -> None:
     said: list[str] = []
+    begun = asyncio.Event()
 
     async def tidies_up() -> None:
+        begun.set()
         try:
-            await asyncio.sleep(60)
+            await for_ever()
         except asyncio.CancelledError:
             said.append(await late())
             raise
 
     task = asyncio.create_task(tidies_up())
-    await asyncio.sleep(0)
+    await begun.wait()
     for _ in range(times):
         task.cancel()
     await asyncio.wait({task})
@@ -69,10 +75,10 @@ async def test_a_cancel_in_the_block_is_a_cancel() -> None:
     async def waits() -> None:
         async with within(SOON):
             try:
-                await asyncio.sleep(60)
+                await for_ever()
             finally:
                 task.cancel()
-                await asyncio.sleep(0)
+                await for_ever()
 
     task = asyncio.create_task(waits())
     await asyncio.wait({task})
@@ -85,7 +91,7 @@ async def test_the_outer_one_may_be_late_while_the_inner_tidies_up() -> None:
     async def outer() -> None:
         async with within(SOON):
             try:
-                await asyncio.sleep(60)
+                await for_ever()
             finally:
                 said.append(await late())
 
