@@ -19,7 +19,8 @@ log = logging.getLogger("serinus.subflow")
 OPEN_SECONDS = 2.5
 """Nothing beats meanwhile, and a silent owner loses its release after `Timing.dead_seconds`."""
 LEAVE_SECONDS = 2.5
-LAST_SECONDS = 10.0
+LAST_SECONDS = 20.0
+"""Of an ended release, on which nothing waits any more: SQLite's 503 (see below) three times in a row are 14 s."""
 PAUSE_SECONDS = 0.2
 """SQLite answers 503 to a run that is made in the instant in which a task ends, and the client then waits for 2 s."""
 
@@ -65,7 +66,7 @@ async def inside(subflow: Flow[..., Any], moves: Moves, before: Moved, name: str
     running = asyncio.create_task(_run(subflow, name, before, chapter))
     try:
         if not await _opened(chapter, running):  # it may open later: it then shows how its moves, made here, came out
-            await _say_late(subflow.name)
+            await _say_late(subflow.name, running)
             return await chapter.make()
         return await asyncio.shield(chapter.ended)
     except asyncio.CancelledError:
@@ -99,10 +100,12 @@ async def _leave(running: asyncio.Task[None]) -> None:
     running.cancel()
 
 
-async def _say_late(name: str) -> None:
+async def _say_late(name: str, running: asyncio.Task[None]) -> None:
     """The history in Prefect has a gap: the evidence names it."""
     engine = wiring.held()
-    what = f"Prefect did not open the subflow {name} within {OPEN_SECONDS:g} s: its moves were made beside it"
+    error = running.exception() if running.done() and not running.cancelled() else None
+    why = f" ({type(error).__name__}: {str(error).partition(chr(10))[0]})" if error else f" within {OPEN_SECONDS:g} s"
+    what = f"Prefect did not open the subflow {name}{why}: its moves were made beside it"
     log.warning("%s: %s", engine.release, what)
     try:
         await engine.write(engine.say("gap", what=what))

@@ -31,6 +31,11 @@ def stable(at: Running) -> str:
     return str(json.loads(store.read_bytes())["template"]["version"])
 
 
+def evidence(at: Running) -> str:
+    """Of the release that was begun last."""
+    return max(at.folders.evidence.glob("shop-*.log")).read_text()
+
+
 def test_a_key_twice_is_one_release_and_its_run_is_in_the_history(at: Running) -> None:
     key = uuid4().hex
     first, again = at.start("v2", key=key), at.start("v2", key=key)
@@ -51,7 +56,9 @@ def test_a_key_twice_is_one_release_and_its_run_is_in_the_history(at: Running) -
 def test_a_bad_version_is_taken_back(at: Running) -> None:
     ended = at.until(at.start("v2-errors"))
     assert (ended["state_name"], ended["state_type"], stable(at)) == ("RolledBack", "FAILED", "v1")
-    [chapter] = at.prefect.subflows(ended["id"])
+    chapters = at.prefect.subflows(ended["id"])
+    assert len(chapters) == 1, evidence(at)
+    [chapter] = chapters
     assert chapter["name"].startswith("error_rate")
     assert chapter["name"].endswith("at 20 %")
 

@@ -102,11 +102,13 @@ async def test_a_subflow_that_never_opens_is_left_out_and_the_evidence_says_so(f
 
 async def test_a_server_that_refuses_it_is_not_waited_for(folders: Folders) -> None:
     async def gone() -> None:
-        raise ConnectionError("no server")
+        raise ConnectionError("no server\nFor more information: elsewhere")
 
     moves = Moves()
-    after, _ = await through(a_world(), folders, Subflow(gone), moves)
+    after, lines = await through(a_world(), folders, Subflow(gone), moves)
     assert (after, moves.made) == (AFTER, 1)
+    [gap] = [line for line in lines if '"gap"' in line]
+    assert "rollback (ConnectionError: no server): its moves" in gap
 
 
 async def test_a_subflow_that_opens_too_late_makes_nothing(folders: Folders) -> None:
