@@ -18,6 +18,8 @@ from serinus.local.child import Child, Command, Register, start, tail
 from serinus.local.fault import NONE, Fault, write_fault
 from serinus.local.pod import memory_bytes
 
+WITHOUT_ERRORS = "v1.0"
+"""Of "v1" one answer in 2,000 is a 500."""
 Open = Callable[..., Awaitable["Instance"]]
 
 
@@ -88,7 +90,7 @@ async def test_it_says_who_it_is(opened: Open) -> None:
 
 
 async def test_it_serves_where_its_log_finds_no_room(opened: Open) -> None:
-    one = await opened("v1", Path("/dev/full"))
+    one = await opened(WITHOUT_ERRORS, Path("/dev/full"))
     one.faults.write_text("no fault")
     assert await one.statuses(20) == [200] * 20
 
@@ -150,7 +152,7 @@ async def test_a_fault_comes_and_goes_while_it_runs(opened: Open) -> None:
 
 
 async def test_the_other_arm_s_fault_is_not_ours(opened: Open) -> None:
-    one = await opened("v1")
+    one = await opened(WITHOUT_ERRORS)
     write_fault(one.faults, "stable", Fault(error_rate=1.0))
     write_fault(one.faults, "canary", Fault(latency_seconds=0.05))
 
