@@ -56,8 +56,8 @@ def block() -> Block:
 @pytest.fixture
 async def opened(tmp_path: Path, block: Block) -> AsyncIterator[Open]:
     """Starts instances, once they answer; ends them all."""
+    client = httpx.AsyncClient(trust_env=False, verify=False)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, verify=False))
 
         async def opening(version: str, log: Path = tmp_path / "log") -> Instance:
             port, faults = block.take(), tmp_path / "faults.json"
@@ -65,6 +65,7 @@ async def opened(tmp_path: Path, block: Block) -> AsyncIterator[Open]:
             words = (sys.executable, "-m", "serinus.local.shop", *given, "--port", str(port), "--faults", str(faults))
             child = await start(Command("shop", words, log), Register(tmp_path / "processes.json"))
             stack.push_async_callback(child.stop, 1.0)
+            stack.push_async_callback(client.aclose)  # an instance waits for its clients to leave
             one = Instance(child, client, f"http://{LOOPBACK}:{port}", faults)
 
             async def up() -> bool:
