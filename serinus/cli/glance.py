@@ -207,8 +207,9 @@ def unwritten(record: Record, last: Line, wall: str) -> float:
 
 
 def _told_verdict(record: Record, verdict: str, same: Glance | None) -> str:
-    """This one; before a HOLD has lasted, what was told before it."""
-    if verdict != "HOLD" or held.told(record):
+    """This one; before a HOLD has lasted, and where the release ends for another reason, what was told before it."""
+    ending = record.aborted_by or record.state in (State.UNDOING, State.ROLLING_BACK) or record.state.ended
+    if verdict != "HOLD" or (held.told(record) and not ending):
         return verdict
     return same.told_verdict if same else ""
 

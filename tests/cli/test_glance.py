@@ -165,6 +165,19 @@ def test_a_hold_that_the_next_scrape_ends_is_no_news() -> None:
         assert moments[1].verdict == "HOLD"
 
 
+def test_a_hold_of_a_release_that_is_aborted_already_is_no_news() -> None:
+    record = a_release().at(10).record
+    calm = seen(checked(record, "PASS", "fine"))
+    aborted = replace(lasting(record, "no request since"), inbox=(Ask("1", Verb.ABORT, "ann"),))
+    asked = seen(aborted, 0, before=calm)
+    assert list(changes(calm, asked)) == []
+    ended = replace(
+        aborted, state=State.ROLLED_BACK, ended=True, outcome=Outcome("ann asked for it", "abort"), inbox=()
+    )
+    told = ["the route gives the canary 0 %", "rolled back: ann asked for it"]
+    assert list(changes(asked, seen(ended, 0, before=asked))) == told
+
+
 def test_a_hold_is_told_by_its_reasons_name() -> None:
     record = a_release().at(10).record
     calm = seen(checked(record, "PASS", "fine"))
