@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 
 @asynccontextmanager
@@ -30,3 +30,11 @@ async def within(seconds: float | None) -> AsyncIterator[None]:
         if timeout.expired() and task is not None and task.cancelling() <= cancels:
             raise TimeoutError from cancel
         raise
+
+
+async def happens(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait for it, so long at most; whether it is set then."""
+    with suppress(TimeoutError):
+        async with within(seconds):
+            await event.wait()
+    return event.is_set()

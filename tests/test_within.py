@@ -9,7 +9,7 @@ import pytest
 
 from serinus.local.child import Command, Register, tail
 from serinus.local.kept import Kept
-from serinus.within import within
+from serinus.within import happens, within
 from tests.local.running import until
 from tests.local.test_child import DEAF
 
@@ -67,6 +67,14 @@ async def test_who_was_cancelled_still_knows_what_is_late(times: int) -> None:
         task.cancel()
     await asyncio.wait({task})
     assert (said, task.cancelled()) == (["late"], True)
+
+
+async def test_an_event_is_waited_for_so_long_at_most() -> None:
+    event = asyncio.Event()
+    assert not await happens(event, SOON)
+    asyncio.get_running_loop().call_later(SOON, event.set)
+    assert await happens(event, 60.0)
+    assert await happens(event, 0.0)  # it was before
 
 
 async def test_a_cancel_in_the_block_is_a_cancel() -> None:

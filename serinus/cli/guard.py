@@ -56,11 +56,10 @@ async def guard(
 
 async def _looks(out: Terminal, ground: Ground, stop: asyncio.Event, once: bool, looked: Path | None) -> int:
     """Look until told to stop; a service that appears later is looked at as well. Returns how often it was looked."""
-    from contextlib import suppress
 
     from serinus.errors import Unavailable
     from serinus.moves.look import look_at_all
-    from serinus.within import within
+    from serinus.within import happens
 
     looks, every = 0, ground.every_seconds
     pause = ground.timing.dead_seconds + 0.5 if once else every
@@ -79,9 +78,7 @@ async def _looks(out: Terminal, ground: Ground, stop: asyncio.Event, once: bool,
                 raise Unavailable("; ".join(left))
             if stop.is_set() or over:
                 return looks
-            with suppress(TimeoutError):
-                async with within(pause):
-                    await stop.wait()
+            await happens(stop, pause)
 
 
 def _tell(looked: Path | None) -> None:

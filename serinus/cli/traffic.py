@@ -68,12 +68,11 @@ async def load(
     """Send steady requests, as users do, and count the answers."""
     import asyncio
     import signal
-    from contextlib import suppress
     from dataclasses import asdict
 
     from serinus.local.traffic import sending
     from serinus.settings import Folders
-    from serinus.within import within
+    from serinus.within import happens
 
     out, stop = Terminal(as_json), asyncio.Event()
     platform = running_in(Folders.resolve())
@@ -85,9 +84,7 @@ async def load(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     out.say(f"{rate:g} requests a second to {url}" + ("" if lasting else "; Ctrl-C ends it"), "dim")
     async with sending(url, rate, host) as sender:
-        with suppress(TimeoutError):
-            async with within(seconds):
-                await stop.wait()
+        await happens(stop, seconds)
     sent = sender.result()
     told = f"{sent.requests:,} requests in {sent.seconds:.1f} s, {sent.failed:,} failed"
     out.result(

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from serinus.kube.patch import Object
 from serinus.kube.watch import Watch
-from serinus.within import within
+from serinus.within import happens
 
 
 class Watching:
@@ -33,10 +32,7 @@ class Watching:
         for watch, _, _ in self._watched:
             watch.start()
         alive = all(watch.alive for watch, _, _ in self._watched)
-        with suppress(TimeoutError):
-            async with within(seconds if alive else min(seconds, tick_seconds)):
-                await self._changed.wait()
-        woken = self._changed.is_set()
+        woken = await happens(self._changed, seconds if alive else min(seconds, tick_seconds))
         self._changed.clear()
         return woken or not alive
 

@@ -25,7 +25,7 @@ from serinus.local.rollout import Wanted, next_step
 from serinus.stores.pods import ARMS, Pods, PodStatus, canonical, write_pods
 from serinus.stores.process import Identity
 from serinus.stores.revisions import Store
-from serinus.within import within
+from serinus.within import happens
 
 LOOK_SECONDS = 0.1
 REPORT_SECONDS = 0.5
@@ -76,7 +76,7 @@ class Node:
                     if str(problem) != self._problem:
                         self._problem = str(problem)
                         self.site.say(f"{self.service}: {problem}")
-                await self._pause()
+                await happens(self._wake, LOOK_SECONDS)
 
     def serves(self, arm: str) -> bool:
         """Everything that this arm's store wants serves, and nothing else is there."""
@@ -160,13 +160,6 @@ class Node:
         pods = Pods(now, self.site.supervisor, tuple(CATALOGUE), observed, said)
         write_pods(self.folder, pods)
         self._said, self._said_at = said, now
-
-    async def _pause(self) -> None:
-        try:
-            async with within(LOOK_SECONDS):
-                await self._wake.wait()
-        except TimeoutError:
-            return
 
 
 def wanted_by(service_folder: Path) -> dict[str, Wanted]:

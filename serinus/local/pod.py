@@ -19,7 +19,7 @@ from serinus.local.catalogue import CATALOGUE
 from serinus.local.child import Child, Command, Register, start, tail
 from serinus.local.kept import delay, how
 from serinus.stores.pods import PodStatus
-from serinus.within import within
+from serinus.within import happens
 
 FIRST_PROBE_SECONDS = 0.05
 PROBE_SECONDS = 1.0
@@ -151,12 +151,7 @@ class Pod:
         self.deaths += 1
         self.restarts += 1
         self._say(trouble, words)
-        wait = delay(self.deaths, FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
-        try:
-            async with within(wait):
-                await self.gone.wait()
-        except TimeoutError:
-            return
+        await happens(self.gone, delay(self.deaths, FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS))
 
     def _set_ready(self, ready: bool) -> None:
         if ready != self.ready:

@@ -21,7 +21,7 @@ from serinus.local.connection import Connection
 from serinus.local.fault import Fault, fault_of
 from serinus.local.instance import Instance
 from serinus.voice import speak
-from serinus.within import within
+from serinus.within import happens
 
 FAULT_POLL_SECONDS = 0.1
 LEAVE_SECONDS = 5.0
@@ -48,20 +48,12 @@ async def serve(shop: Instance, address: str, ports: Sequence[int], faults: Path
             servers = tuple(
                 [await loop.create_server(lambda: Connection(shop), address, port, backlog=1024) for port in ports]
             )
-        await _wait(stop, FAULT_POLL_SECONDS)
+        await happens(stop, FAULT_POLL_SECONDS)
     shop.leaving = True
     for server in servers:
         server.close()
     if shop.connections:
-        await _wait(shop.left, LEAVE_SECONDS)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with within(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
+        await happens(shop.left, LEAVE_SECONDS)
 
 
 def _changed(path: Path) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from serinus.local.cluster.node.process import Ending, watched
 from serinus.local.cluster.node.site import Site, now
 from serinus.local.cluster.node.status import Container, Object, Running, Terminated, Waiting
 from serinus.local.kept import delay
-from serinus.within import within
+from serinus.within import happens
 
 ERROR_SHOWN_SECONDS = 1.0
 """How long a failed pull is called an error before it is called a back-off."""
@@ -197,9 +196,7 @@ class Life:
         return tail(self.log(self.known.restarts), LAST_LINES)[-LAST_CHARACTERS:] if fallback and code else ""
 
     async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with within(seconds):
-                await self.ending.wanted.wait()
+        await happens(self.ending.wanted, seconds)
 
     def _wait(self, reason: str, message: str) -> None:
         self._say(replace(self.known, state=Waiting(reason, message), last=self.known.end))

@@ -17,7 +17,7 @@ from serinus.local.cluster.node.environment import FailedMount, sources_of_volum
 from serinus.local.cluster.node.site import Site, now
 from serinus.local.cluster.node.status import Container, Known, Object, initialized, resumed, sidecar, status
 from serinus.local.cluster.node.volumes import mounts, write
-from serinus.within import within
+from serinus.within import happens
 
 RETRY_SECONDS = 0.5
 MOUNT_SECONDS = 2.0
@@ -155,9 +155,7 @@ class Pod:
                 self.tell("Warning", "FailedMount", str(problem), "")
             except UNREACHABLE as problem:
                 self.site.say(f"{self.path}: {type(problem).__name__}: {problem}")
-            with suppress(TimeoutError):
-                async with within(MOUNT_SECONDS):
-                    await self._deleted.wait()
+            await happens(self._deleted, MOUNT_SECONDS)
         return False
 
     async def _mount(self, age: float) -> None:
