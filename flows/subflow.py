@@ -105,7 +105,7 @@ async def _say_late(name: str, running: asyncio.Task[None]) -> None:
     engine = wiring.held()
     error = running.exception() if running.done() and not running.cancelled() else None
     why = f" ({type(error).__name__}: {str(error).partition(chr(10))[0]})" if error else f" within {OPEN_SECONDS:g} s"
-    what = f"Prefect did not open the subflow {name}{why}: its moves were made beside it"
+    what = f"Prefect did not open the subflow {name}{why}: its moves were made beside it, only its history has a gap"
     log.warning("%s: %s", engine.release, what)
     try:
         await engine.write(engine.say("gap", what=what))

@@ -152,7 +152,7 @@ async def _ask(
     from serinus.wiring import open_to_ask
 
     async with open_to_ask(service, *where) as ports:
-        so = _already(await _needs_live(ports, service), wanted)
+        so = _already(await _needs_live(ports, where[1], service), wanted)
         if so:
             out.result({"service": service, "asked": None, "already": so}, f"{service} is {so}: nothing was asked.")
             return Code.DONE
@@ -171,7 +171,7 @@ async def _abort(out: Terminal, ports: Ports, target: Target, service: str, why:
 
     mark = (await ports.router.read()).mark
     if mark is None or mark.mode in (Mode.CLOSED, Mode.REPLACED):
-        await _needs_live(ports, service)
+        await _needs_live(ports, target, service)
     came = await abort(ports, who(), why, timing=timing(target))
     closed = came if isinstance(came, Closed) else None
     answer = {"service": service, "asked": "abort", "who": who(), "why": why, "closed": closed is not None}
@@ -223,15 +223,14 @@ async def _undo(out: Terminal, ports: Ports, folders: Folders, target: Target, w
     return Code.DONE if undone else Code.UNRETURNED
 
 
-async def _needs_live(ports: Ports, service: str) -> Record | Foreign:
+async def _needs_live(ports: Ports, target: Target, service: str) -> Record | Foreign:
     """The record of the release that is going. Raises Usage where none is."""
     kept = await ports.ledger.read()
     if kept is None:
         raise Usage(f"{service} has never had a release.")
     if kept.record.ended:
-        raise Usage(
-            f"No release of {service} is going; the last was {kept.record.release} (`serinus status {service}`)."
-        )
+        last = f"the last was {kept.record.release} (`{target.typed('status', service)}`)"
+        raise Usage(f"No release of {service} is going; {last}.")
     return kept.record
 
 

@@ -163,7 +163,7 @@ def _said(out: Terminal, found: Found) -> bool:
     }
     answer |= {"head_checked": bool(found.held_by), "held_by": found.held_by}
     out.emit({**answer, "faults": [{"line": fault.line, "what": fault.what} for fault in found.faults]})
-    unheld = "nothing is left to hold its end against: a forged one would not be seen"
+    unheld = "by itself: neither its record nor a later release is left to hold its end against"
     kept = f"agrees with {' and '.join(found.held_by)}" if found.held_by else unheld
     if bad:
         out.say(f"{path}: at fault, {found.lines} lines", "bad")

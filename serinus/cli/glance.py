@@ -5,6 +5,7 @@ Made of record and route alone; decides nothing, asks nobody (that is `follow`),
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
@@ -63,6 +64,8 @@ class Glance:
         waits_for: what has to come before the next step
         verdict, because: of this phase's last check, and its sentence; of a HOLD its reason's name first; empty before the first
         told_verdict: the verdict as far as it is to be told: not a HOLD that is over before two scrapes are
+        checked_seconds, weighed_seconds: when that check was, and when the route was last given a weight, both since the release
+            began; where the record does not say, when this moment was
         why: how it ended
     """
 
@@ -96,6 +99,8 @@ class Glance:
     looks_ahead: int = 0
     whole: bool = False
     silent_seconds: float = 0.0
+    checked_seconds: float = 0.0
+    weighed_seconds: float = 0.0
 
     @property
     def ended(self) -> bool:
@@ -156,8 +161,10 @@ def glance(
     stable = Count(totals.stable.requests, totals.stable.errors)
     canary_now = canary.since(_at_start(before, same, "canary"))
     stable_now = stable.since(_at_start(before, same, "stable"))
-    check = _last_check(record)
+    line = next((line for line in reversed(record.lines) if line.kind == "check"), None)
+    check = line.data if line else None
     elapsed = record.elapsed_seconds + (0.0 if record.state.ended else unwritten_seconds)
+    elapsed = max(elapsed, before.elapsed_seconds if before else 0.0)
     looks_ahead = (before.looks_ahead if before else 0) + 1 if _ahead(record, route) else 0
     set_percent = route.weight.percent if route else None
     verdict = str(check.get("verdict", "")) if check else (same.verdict if same else "")
@@ -179,7 +186,7 @@ def glance(
         stable_now=stable_now,
         soaked_seconds=record.soaked_seconds,
         soak_seconds=record.current.soak_seconds,
-        elapsed_seconds=max(elapsed, before.elapsed_seconds if before else 0.0),
+        elapsed_seconds=elapsed,
         left_seconds=left_seconds(record),
         waits_for=_ending(record, silent) or (_waits_for(record, check) if check or not same else same.waits_for),
         verdict=verdict,
@@ -193,6 +200,8 @@ def glance(
         looks_ahead=looks_ahead,
         whole=before is None if same is None else same.whole,
         silent_seconds=silent,
+        checked_seconds=line.seconds if line else elapsed,
+        weighed_seconds=_weighed(record, set_percent, elapsed),
     )
 
 
@@ -227,11 +236,12 @@ def _at_start(before: Glance | None, same: Glance | None, arm: str) -> Count:
     return whole.since(getattr(same, f"{arm}_now")) if same else whole
 
 
-def _last_check(record: Record) -> dict[str, Any] | None:
-    return next((dict(line.data) for line in reversed(record.lines) if line.kind == "check"), None)
+def _weighed(record: Record, percent: float | None, now: float) -> float:
+    at, weight = record.tally.weights[-1] if record.tally.weights else (now, None)
+    return at if weight == percent else now
 
 
-def _because(check: dict[str, Any]) -> str:
+def _because(check: Mapping[str, Any]) -> str:
     """Its sentence; a HOLD's rule is the reason's name, and has a deadline of its own."""
     why, rule = str(check.get("why", "")), str(check.get("rule", ""))
     return f"{rule}: {why}" if rule and check["verdict"] == "HOLD" else why
@@ -262,7 +272,7 @@ def _ending(record: Record, silent_seconds: float) -> str:
     return f"its engine to end it: {who} asked for an abort" if who else ""
 
 
-def _waits_for(record: Record, check: dict[str, Any] | None) -> str:
+def _waits_for(record: Record, check: Mapping[str, Any] | None) -> str:
     if record.state in WAITING:
         return WAITING[record.state]
     if record.state.ended:

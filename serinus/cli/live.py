@@ -47,10 +47,10 @@ class View:
     def show(self, now: Glance) -> None:
         """This moment; what has changed since the last one as lines, what moves as a panel."""
         news = list(changes(self._before, now))
-        for line in news:
-            self.note(f"{now.elapsed_seconds:7.1f} s  {line}")
+        for change in news:
+            self.note(f"{change.seconds:7.1f} s  {change.text}")
         if news:
-            self._out.emit({"event": "change", "news": news, **now.as_json()})
+            self._out.emit({"event": "change", "news": [change.text for change in news], **now.as_json()})
         if self._live:
             _drawn(partial(self._live.update, panel(now), refresh=True))
         self._before = now

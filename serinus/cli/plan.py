@@ -55,7 +55,8 @@ def _draw(out: Terminal, file: Path, explained: Explanation) -> None:
         else "; --rate N shows what each phase sees"
     )
     out.say(
-        f"{explained.service} {explained.version}: {show_seconds(explained.seconds)} if every check passes{at}", "bold"
+        f"{explained.service} {explained.version}: {show_seconds(explained.seconds)} and the rollouts if every check passes{at}",
+        "bold",
     )
     _phases(out, explained, counted)
     for sentence in _uncertain(explained):
@@ -109,9 +110,9 @@ def _uncertain(explained: Explanation) -> list[str]:
             few = f"{phase.requests:,.0f} requests are fewer than the {explained.min_requests:,} of checks.min_requests"
             waits = f"it waits up to {show_seconds(phase.extension_seconds)} more for them"
             said.append(f"{at}: {few}: {waits}, then {THEN[explained.inconclusive]} (on.inconclusive)")
-        lacking = [f"{g.name} {g.limit} ({g.missing:,} more requests)" for g in phase.gates if g.missing]
+        lacking = [f"{g.name} {g.limit} takes {g.missing:,} more requests" for g in phase.gates if g.missing]
         if lacking:
-            said.append(f"{at}: {', '.join(lacking)}")
+            said.append(f"{at}: a clear breach is seen; to be sure of {', '.join(lacking)}")
     return said
 
 

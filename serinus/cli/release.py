@@ -97,6 +97,8 @@ async def _released(
         run = await asyncio.shield(making)
         if submit:
             return await _submitted(out, folders, target, run)
+        if run.ours:
+            out.say("the run is made; asks whether the release can begin before it touches anything", "dim")
         ended = await _followed(out, folders, service, target, run)
         out.emit(ended)
         await _history(out, BY_OUTCOME[ended["outcome"]])
@@ -256,6 +258,9 @@ def _tell(out: Terminal, said: Mapping[str, Any], target: Target) -> None:
         out.complain(f"Refused before anything was touched: {why}")
     elif said["outcome"] not in ("promoted", "rolled back"):
         out.complain(f"{said['outcome']}: {why}; `{target.typed('status', said['service'])}` says what serves now")
+    if counted := said.get("requests"):
+        failed = f"{counted['failed_on_canary']:,.0f} of {counted['canary']:,.0f} failed on the canary"
+        out.say(f"requests  {failed}, {counted['stable']:,.0f} went to stable", "dim")
     for key in ("evidence", "run"):
         if said.get(key):
             out.say(f"{key:<9} {said[key]}", "dim")

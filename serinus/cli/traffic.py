@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from serinus.cli.failure import Usage
 from serinus.cli.local import duration, running_in, served
 from serinus.cli.terminal import Terminal
 from serinus.cli.verb import Json, Service, verb
+
+if TYPE_CHECKING:
+    from serinus.local.platform import Platform
 
 Arm = Annotated[str, typer.Option("--arm", help="Who suffers: stable, canary or all.")]
 
@@ -63,6 +66,9 @@ async def load(
     service: Service,
     rate: Annotated[float, typer.Option("--rate", help="Requests a second.")] = 200.0,
     lasting: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long; otherwise until Ctrl-C.")] = "",
+    host: Annotated[
+        str, typer.Option("--host", help="A service of your own on the local Kubernetes, by its host.")
+    ] = "",
     as_json: Json = False,
 ) -> Code:
     """Send steady requests, as users do, and count the answers."""
@@ -76,13 +82,14 @@ async def load(
 
     out, stop = Terminal(as_json), asyncio.Event()
     platform = running_in(Folders.resolve())
-    url, host = served(platform, service), platform.kubernetes.host if platform.kubernetes else ""
+    url, host = _addressed(platform, service, host)
     seconds = duration(lasting, "--for") if lasting else None
     if not 0.1 <= rate <= 20_000:
         raise Usage(f"--rate is 0.1 to 20000 requests a second, not {rate:g}.")
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    out.say(f"{rate:g} requests a second to {url}" + ("" if lasting else "; Ctrl-C ends it"), "dim")
+    at = f"{host} at {url}" if host else url
+    out.say(f"{rate:g} requests a second to {at}" + ("" if lasting else "; Ctrl-C ends it"), "dim")
     async with sending(url, rate, host) as sender:
         await happens(stop, seconds)
     sent = sender.result()
@@ -91,6 +98,18 @@ async def load(
         {**asdict(sent), "requests": sent.requests, "failed": sent.failed}, told, "warn" if sent.failed else "good"
     )
     return Code.DONE
+
+
+def _addressed(platform: Platform, service: str, host: str) -> tuple[str, str]:
+    """Where users' requests go, and by which host; empty: by that address alone. Raises Usage."""
+    ours = platform.kubernetes
+    if not host:
+        if ours and service not in platform.traffic:
+            raise Usage(f"The shop here is {', '.join(platform.traffic)}; of {service} say the host: --host NAME.")
+        return served(platform, service), ours.host if ours else ""
+    if not ours:
+        raise Usage("--host is for `serinus local up --kubernetes`: here each service has an address of its own.")
+    return next(iter(platform.traffic.values())), host
 
 
 def percentage(text: str, option: str) -> float:

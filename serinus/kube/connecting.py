@@ -36,7 +36,9 @@ async def connect(kubeconfig: str = "", context: str = "", namespace: str = "", 
     """
     which, in_pod = _meant(kubeconfig)
     if not in_pod and not _some_file(which):
-        raise Refused(f"there is no kubeconfig at {which}, and this is no pod: say which cluster is meant")
+        wanted = f" to find context {context} in" if context else ""
+        why = f"there is no kubeconfig at {which}{wanted}, and this is no pod"
+        raise Refused(why, "say which cluster is meant: export KUBECONFIG=FILE")
     configuration = Configuration()
     configuration.client_session_kwargs = {"trust_env": False, "middlewares": (as_go,)}
     credentials, here = None, ""

@@ -46,16 +46,17 @@ async def preflight(ports: Ports, plan: Plan) -> Facts:
     """
     asking = Asking(ports)
     findings, where = asking.findings, plan.service
-    route = await asking.of(ports.router.read, f"route of {where}", "start the router, or create its object")
-    if route is not None:
-        await asking.of(ports.router.rehearse_close, f"route of {where}", "without it traffic cannot be returned")
-        findings += _route_findings(plan, route)
+    # Before the route: where stable is missing, what the route lacks may only follow from its wrong name.
     stable = await asking.of(ports.workload.stable, f"stable {where}", "start it, or correct its name in `workload`")
     template = None
     if stable is not None:
         findings += _stable_findings(plan, stable)
         made = partial(ports.workload.template_for, plan.version, stable)
         template = await asking.of(made, f"version {plan.version}", "name a version that exists")
+    route = await asking.of(ports.router.read, f"route of {where}", "start the router, or create its object")
+    if route is not None:
+        await asking.of(ports.router.rehearse_close, f"route of {where}", "without it traffic cannot be returned")
+        findings += _route_findings(plan, route)
     if asking.unanswered:
         raise PreflightError(tuple(findings))
     around = partial(ports.workload.findings, template, _most(plan, stable, route))

@@ -132,7 +132,7 @@ class Tally:
 
     Args:
         canary, stable, failed_on_canary: requests
-        weights: (n_changes, 2): seconds since the first weight, percent
+        weights: (n_changes, 2): seconds since `starting`, percent
     """
 
     canary: float = 0

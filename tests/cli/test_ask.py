@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from serinus.cli.ask import _abort
@@ -34,6 +36,14 @@ async def test_an_abort_says_what_is_so(
     assert await _abort(Terminal(False), ports(world), LOCAL, "shop", "no") is Code.DONE
     assert said in " ".join(capsys.readouterr().out.split())
     await going
+
+
+async def test_where_the_last_release_is_to_be_found_is_said_as_a_person_types_it() -> None:
+    world = a_world()
+    await release(world, a_plan(100, soak=3))
+    there = replace(LOCAL, workload="kubernetes", workload_options={"namespace": "market"})
+    with pytest.raises(Usage, match="serinus status shop -n market"):
+        await _abort(Terminal(True), ports(world), there, "shop", "")
 
 
 async def test_a_mark_that_is_left_over_is_nothing_to_abort() -> None:

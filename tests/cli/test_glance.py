@@ -13,7 +13,7 @@ from serinus.cli.changes import changes
 from serinus.cli.glance import PATIENT_LOOKS, Count, Glance, glance, left_seconds, unwritten
 from serinus.cli.live import BAR, panel, percent, progress
 from serinus.ports import Route
-from serinus.release.record import Ask, Outcome, Record, State, Verb
+from serinus.release.record import Ask, Outcome, Record, State, Tally, Verb
 from serinus.release.weight import Weight
 from tests.release.builders import a_release
 
@@ -41,11 +41,15 @@ def seen(record: Record, percents: float = 10, before: Glance | None = None) -> 
     return glance(record, a_route(percents), True, before)
 
 
+def said(before: Glance | None, now: Glance) -> list[str]:
+    return [change.text for change in changes(before, now)]
+
+
 def drawn(now: Glance) -> str:
     console = Console(width=200)
-    with console.capture() as said:
+    with console.capture() as captured:
         console.print(panel(now))
-    return said.get()
+    return captured.get()
 
 
 def test_no_request_is_not_a_rate_of_zero() -> None:
@@ -92,25 +96,25 @@ def test_time_left_counts_what_is_still_to_come(state: State, left: float) -> No
 
 def test_each_change_is_one_line() -> None:
     first = seen(a_release().at(10).record, 5)
-    assert [line.split(":")[0] for line in changes(None, first)] == [
+    assert [line.split(":")[0] for line in said(None, first)] == [
         "shop v2",
         "phase 2 of 5, 10 %, 8 s",
         "the route gives the canary 5 %",
     ]
-    assert list(changes(first, first)) == []
+    assert said(first, first) == []
     later = seen(a_release().at(25).record, 25, first)
-    assert list(changes(first, later)) == ["phase 3 of 5, 25 %, 8 s", "the route gives the canary 25 %"]
+    assert said(first, later) == ["phase 3 of 5, 25 %, 8 s", "the route gives the canary 25 %"]
 
 
 def test_holds_pauses_and_lateness_are_told_once() -> None:
     record = a_release().at(10).record
     calm = seen(checked(record, "PASS", "fine"))
     held = seen(lasting(record, "stale"), before=calm)
-    assert list(changes(calm, held)) == ["HOLD: stale"]
-    assert list(changes(held, held)) == []
-    assert list(changes(held, calm)) == ["PASS again: fine"]
-    assert "paused" in next(changes(calm, seen(replace(record, paused=True), before=calm)))
-    assert "late" in next(changes(calm, seen(replace(record, late=True), before=calm)))
+    assert said(calm, held) == ["HOLD: stale"]
+    assert said(held, held) == []
+    assert said(held, calm) == ["PASS again: fine"]
+    assert "paused" in said(calm, seen(replace(record, paused=True), before=calm))[0]
+    assert "late" in said(calm, seen(replace(record, late=True), before=calm))[0]
 
 
 def test_an_engine_that_is_silent_for_too_long_is_said_to_be_gone_once_and_no_verdict_of_it_is_shown() -> None:
@@ -118,8 +122,8 @@ def test_an_engine_that_is_silent_for_too_long_is_said_to_be_gone_once_and_no_ve
     calm, silent, later = (glance(record, a_route(10), True, None, seconds, 6.0) for seconds in (5.0, 6.0, 7.0))
     assert (calm.silent_seconds, silent.silent_seconds) == (0.0, 6.0)
     gone = "waits for a guard: no beat for 6 s, its engine is gone (`serinus guard`, where none runs)"
-    assert list(changes(calm, silent)) == [gone]
-    assert list(changes(silent, later)) == []
+    assert said(calm, silent) == [gone]
+    assert said(silent, later) == []
     assert "PASS" in drawn(calm)
     assert "PASS" not in drawn(silent)
     assert "no beat" in drawn(silent)
@@ -151,7 +155,7 @@ def test_what_is_rolled_back_for_is_said_when_it_begins_unless_a_verdict_was() -
     outcome = Outcome("ErrImagePull: no such image", "pods")
     ending = seen(replace(record, state=State.ROLLING_BACK, outcome=outcome), 0, before=seen(record, 0))
     told = "rolling back: ErrImagePull: no such image; waits for the canary to drain"
-    assert list(changes(seen(record, 0), ending)) == [told]
+    assert said(seen(record, 0), ending) == [told]
 
 
 def test_a_hold_that_the_next_scrape_ends_is_no_news() -> None:
@@ -161,8 +165,23 @@ def test_a_hold_that_the_next_scrape_ends_is_no_news() -> None:
         moments = [seen(checked(record, before, "12 of 90"))]
         for now in (checked(short, "HOLD", "no scrape since"), checked(record, before, "12 of 90")):
             moments.append(seen(now, before=moments[-1]))
-        assert [list(changes(one, next_one)) for one, next_one in pairwise(moments)] == [[], []]
+        assert [said(one, next_one) for one, next_one in pairwise(moments)] == [[], []]
         assert moments[1].verdict == "HOLD"
+
+
+def test_a_line_says_when_it_was_and_not_when_it_was_seen() -> None:
+    """A server that is slow to open the rollback's chapter lets the record follow seconds after the traffic."""
+    record = a_release().at(10).record
+    calm = seen(replace(record, elapsed_seconds=5.0, tally=Tally(weights=((2.0, 10.0),))))
+    failed = record.say("2026-01-01T00:00:00Z", 5.7, "check", verdict="ABORT", why="30 % > 5 %")
+    outcome = Outcome("30 % > 5 %", "error_rate")
+    tally = Tally(weights=((2.0, 10.0), (5.8, 0.0)))
+    ending = replace(failed, state=State.ROLLING_BACK, outcome=outcome, tally=tally, elapsed_seconds=7.9)
+    assert [(seconds, text.partition(":")[0]) for seconds, text in changes(calm, seen(ending, 0, before=calm))] == [
+        (5.7, "ABORT"),
+        (5.8, "the route gives the canary 0 %"),
+        (7.9, "rolling back"),
+    ]
 
 
 def test_a_hold_of_a_release_that_is_aborted_already_is_no_news() -> None:
@@ -170,12 +189,12 @@ def test_a_hold_of_a_release_that_is_aborted_already_is_no_news() -> None:
     calm = seen(checked(record, "PASS", "fine"))
     aborted = replace(lasting(record, "no request since"), inbox=(Ask("1", Verb.ABORT, "ann"),))
     asked = seen(aborted, 0, before=calm)
-    assert list(changes(calm, asked)) == []
+    assert said(calm, asked) == []
     ended = replace(
         aborted, state=State.ROLLED_BACK, ended=True, outcome=Outcome("ann asked for it", "abort"), inbox=()
     )
     told = ["the route gives the canary 0 %", "rolled back: ann asked for it"]
-    assert list(changes(asked, seen(ended, 0, before=asked))) == told
+    assert said(asked, seen(ended, 0, before=asked)) == told
 
 
 def test_a_hold_is_told_by_its_reasons_name() -> None:
@@ -183,19 +202,19 @@ def test_a_hold_is_told_by_its_reasons_name() -> None:
     calm = seen(checked(record, "PASS", "fine"))
     why = "error_rate 20 % > 5 %, and stable 19 % > 1 %"
     held = seen(lasting(record, why, rule="shared-incident"), before=calm)
-    assert list(changes(calm, held)) == ["HOLD: shared-incident: error_rate 20 % > 5 %, and stable 19 % > 1 %"]
+    assert said(calm, held) == ["HOLD: shared-incident: error_rate 20 % > 5 %, and stable 19 % > 1 %"]
 
 
 def test_a_route_that_gives_a_new_release_nothing_yet_is_no_news() -> None:
     starting = replace(a_release().record, state=State.STARTING)
-    told = list(changes(None, seen(starting, 0)))
+    told = said(None, seen(starting, 0))
     assert [line.split(":")[0] for line in told] == ["shop v2", "starting"]
 
 
 def test_the_end_is_told_with_its_reason() -> None:
     record = a_release().at(10).record
     ended = replace(record, state=State.ROLLED_BACK, ended=True, outcome=Outcome("31 % > 5 %", "error_rate"))
-    assert list(changes(seen(record), seen(ended, 10))) == ["rolled back: 31 % > 5 %"]
+    assert said(seen(record), seen(ended, 10)) == ["rolled back: 31 % > 5 %"]
 
 
 class TestTheTrafficIsReturnedBeforeAnythingIsWritten:
@@ -211,25 +230,25 @@ class TestTheTrafficIsReturnedBeforeAnythingIsWritten:
         served = seen(self.going(), 10)
         ahead = seen(self.going(), 0, before=served)
         assert ahead.set_percent == 0
-        assert list(changes(served, ahead)) == []
+        assert said(served, ahead) == []
         after = seen(self.aborted(), 0, before=ahead)
         told = [f"ABORT: {self.WHY}", "the route gives the canary 0 %", "rolling back: waits for the canary to drain"]
-        assert list(changes(ahead, after)) == told
-        assert list(changes(served, seen(self.aborted(), 0, before=served))) == told
+        assert said(ahead, after) == told
+        assert said(served, seen(self.aborted(), 0, before=served)) == told
 
     def test_a_record_that_never_says_it_holds_nothing_back(self) -> None:
         moments = [seen(self.going(), 10)]
         for _ in range(PATIENT_LOOKS):
             moments.append(seen(self.going(), 0, before=moments[-1]))
-        told = [list(changes(one, next_one)) for one, next_one in pairwise(moments)]
+        told = [said(one, next_one) for one, next_one in pairwise(moments)]
         assert told == [[]] * (PATIENT_LOOKS - 1) + [["the route gives the canary 0 %"]]
-        assert list(changes(moments[-1], seen(self.going(), 0, before=moments[-1]))) == []
+        assert said(moments[-1], seen(self.going(), 0, before=moments[-1])) == []
 
     def test_a_new_weight_is_told_at_once_and_so_is_promotion(self) -> None:
         served = seen(self.going(), 10)
-        assert list(changes(served, seen(self.going(), 25, before=served))) == ["the route gives the canary 25 %"]
+        assert said(served, seen(self.going(), 25, before=served)) == ["the route gives the canary 25 %"]
         promoting = replace(self.going(), state=State.PROMOTING)
-        assert list(changes(seen(promoting, 100), seen(promoting, 0, before=seen(promoting, 100)))) == [
+        assert said(seen(promoting, 100), seen(promoting, 0, before=seen(promoting, 100))) == [
             "the route gives the canary 0 %"
         ]
 

@@ -118,6 +118,7 @@ async def test_a_fault_and_its_end(here: Shell) -> None:
     sent = await here.type("local", "load", "shop", "--rate", "50", "--for", "2s", "--json")
     assert sent.last["failed"] > 0
     assert (await here.type("local", "fault", "shop", "--arm", "stable")).code == 0
+    assert "an address of its own" in (await here.type("local", "load", "shop", "--host", "shop.example")).err
     for words in (("--arm", "nobody"), ("--error-rate", "5"), ("--latency", "2h")):
         assert (await here.type("local", "fault", "shop", *words)).code == 2
 

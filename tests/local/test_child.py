@@ -53,6 +53,7 @@ async def test_the_kernel_ends_it_when_its_parent_is_killed(tmp_path: Path) -> N
     parent.kill()
     await parent.wait()
     await until(lambda: not child.alive, "the child is gone")
+    assert await parent.stdout.read() == b""  # else its pipe is closed by whoever collects it, in a later test
 
 
 async def test_leftovers_are_ended_and_strangers_with_their_pid_are_not(tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ async def test_a_newcomer_reaches_all_of_it_from_outside_and_down_leaves_nothing
         assert target.telemetry_options["url"] == platform.prometheus
         code, said = await one.serinus("local", "load", "shop", "--rate", "20", "--for", "1s")
         assert (code, ", 0 failed" in said) == (0, True), said
+        own = ("local", "load", "till", "--rate", "20", "--for", "1s", "--host")
+        assert ", 0 failed" in (await one.serinus(*own, known.host))[1]  # whatever it is called: the host says which
+        code, said = await one.serinus(*own, "nobody.example")
+        assert (code, ", 0 failed" in said, "nobody.example at http://" in said) == (0, False, True), said
+        code, said = await one.serinus("local", "load", "till")
+        assert (code, "of till say the host: --host NAME" in said) == (2, True), said
         code, said = await one.serinus("local", "status")
         assert (code, f"export KUBECONFIG={known.kubeconfig}" in said) == (0, True), said
         assert f"export PREFECT_API_URL={platform.prefect_api} " in said

@@ -54,3 +54,25 @@ async def test_metrics_that_do_not_answer_are_one_finding() -> None:
     with pytest.raises(PreflightError) as refused:
         await preflight(ports(world), a_plan())
     assert [finding.where for finding in refused.value.findings] == ["metrics"]
+
+
+async def test_a_stable_that_is_not_there_is_told_before_what_the_route_lacks_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wrong name of a Deployment is one of its Service too, which no route leads to."""
+    world = a_world()
+
+    async def absent() -> None:
+        raise Refused("Deployment order not found")
+
+    async def elsewhere() -> None:
+        raise Refused("the route sends nothing to Service order")
+
+    monkeypatch.setattr(world.workload, "stable", absent)
+    monkeypatch.setattr(world.router, "read", elsewhere)
+    with pytest.raises(PreflightError) as refused:
+        await preflight(ports(world), a_plan(5))
+    assert [finding.what for finding in refused.value.findings] == [
+        "Deployment order not found",
+        "the route sends nothing to Service order",
+    ]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from serinus.local.cluster.node.probe import Probe, Tally, Where, ask, counted, probe_of
+from serinus.stores.process import identity_of
 from tests.cluster.node.builders import SHOP
 
 
@@ -58,6 +59,20 @@ async def test_a_command_is_run(words: list[str], why: str) -> None:
         where = Where("127.0.0.1", {}, {"PATH": "/usr/bin:/bin"})
         found = await ask({"exec": {"command": words}}, where, 0.5, client)
     assert (why in found) if why else not found
+
+
+async def test_a_command_that_takes_too_long_is_gone_with_its_answer(tmp_path: Path) -> None:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+        where = Where("127.0.0.1", {}, {"PATH": "/usr/bin:/bin"}, {"/scratch": tmp_path})
+        words = ["sh", "-c", "echo $$ > /scratch/pid; exec sleep 60"]
+        assert "timed out" in await ask({"exec": {"command": words}}, where, 0.5, client)
+    assert identity_of(int((tmp_path / "pid").read_text())) is None
+
+
+async def test_who_a_command_leaves_behind_is_not_waited_for() -> None:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+        where = Where("127.0.0.1", {}, {"PATH": "/usr/bin:/bin"})
+        assert not await ask({"exec": {"command": ["sh", "-c", "sleep 3 &"]}}, where, 2, client)
 
 
 async def test_a_command_finds_what_is_mounted(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import httpx
 
@@ -124,24 +125,27 @@ async def _connect(socket: Object, where: Where) -> str:
 
 
 async def _run(words: list[str], where: Where) -> str:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *(relocated(word, where.mounts) for word in words),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=dict(where.environment),
-        )
-    except OSError as problem:
-        return str(problem)
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-    said = output[:EXEC_OUTPUT_BYTES].decode(errors="replace").strip()
-    return "" if process.returncode == 0 else said or f"exit code {process.returncode}"
+    with TemporaryFile() as output:  # no pipe: whoever the command leaves behind would hold that
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(relocated(word, where.mounts) for word in words),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                env=dict(where.environment),
+            )
+        except OSError as problem:
+            return str(problem)
+        try:
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        output.seek(0)
+        said = output.read(EXEC_OUTPUT_BYTES).decode(errors="replace").strip()
+    return "" if code == 0 else said or f"exit code {code}"
 
 
 def _port(action: Object, where: Where) -> int:
