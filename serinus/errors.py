@@ -123,6 +123,10 @@ class Refused(PlatformError):
     """A right or an object is missing; trying again does not help."""
 
 
+class Missing(Refused):
+    """The object is not there, though its platform knows its kind."""
+
+
 class Fenced(SerinusError):
     """Somebody else holds the release now: stop and touch nothing."""
 

@@ -241,7 +241,8 @@ class World:
 
     def settled(self, fleet: Fleet) -> bool:
         mine = [pod for pod in fleet.pods if pod.template == fleet.template and self.ready(pod)]
-        return len(mine) == len(fleet.pods) == fleet.replicas
+        whole = len(mine) == len(fleet.pods) == fleet.replicas
+        return whole and (fleet is not self.stable or fleet.replicas > 0)
 
     # Time
 

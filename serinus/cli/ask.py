@@ -114,7 +114,7 @@ async def rollback(
         kept = await ports.ledger.read()
         if kept is not None and not kept.record.ended:
             return await _abort(out, ports, target, service, why)
-        _undoable(kept)
+        await _undoable(ports, kept)
         return await _undo(out, ports, folders, target, why)
 
 
@@ -126,18 +126,22 @@ async def _where(service: str, namespace: str, context: str) -> tuple[Folders, T
     return folders, (await meant(service, folders, namespace, context))[service]
 
 
-def _undoable(kept: Kept | None) -> None:
+async def _undoable(ports: Ports, kept: Kept | None) -> None:
     """The way, where the newest release has been taken back already: what was promoted before it is undone by another release.
 
     Raises:
         PreflightError: it has been; nothing was touched
     """
-    from serinus.errors import Finding, PreflightError
+    from contextlib import suppress
+
+    from serinus.errors import Finding, PlatformError, PreflightError
     from serinus.release.record import Record, State
 
     record = kept.record if kept else None
     if isinstance(record, Record) and record.state is State.ROLLED_BACK:
         service, stable = record.plan.service, record.previous.version
+        with suppress(PlatformError):  # else as it was left
+            stable = (await ports.workload.stable()).version
         what = (
             f"the last release, {record.release} of {record.plan.version}, is rolled back already: stable is {stable}"
         )

@@ -257,8 +257,10 @@ def left_seconds(record: Record) -> float:
     if record.state.ended or record.state in (State.UNDOING, State.ROLLING_BACK):
         return 0.0
     here = max(record.current.soak_seconds - record.soaked_seconds, 0.0)
-    if record.state in (State.PROMOTING, State.BAKING):
-        return here  # `current` is the bake already
+    if record.state is State.BAKING:
+        return here
+    if record.state is State.PROMOTING:
+        return record.plan.bake.soak_seconds
     later = record.plan.phases[record.phase + 1 :]
     return here + sum(phase.soak_seconds for phase in later) + record.plan.bake.soak_seconds
 

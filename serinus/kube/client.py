@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from kubernetes.aio.client import ApiClient
 
-from serinus.errors import PlatformError, Refused, Unavailable
-from serinus.kube.errors import Doing, Missing, Nowhere, refusal
+from serinus.errors import Missing, PlatformError, Refused, Unavailable
+from serinus.kube.errors import Doing, Nowhere, refusal
 from serinus.kube.kubeconfig import Kubeconfig
 from serinus.kube.names import SERINUS
 from serinus.kube.patch import Object, Operation

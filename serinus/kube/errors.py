@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from serinus.errors import Conflict, PlatformError, Refused, Unavailable
+from serinus.errors import Conflict, Missing, PlatformError, Refused, Unavailable
 
 LATER = frozenset({408, 425, 429})
 """To be asked again, as 500 and more."""
@@ -51,10 +51,6 @@ def role(verb: str, resource: str) -> str:
     named = f"{plural}/{part}" if part else plural
     rule = f'{{apiGroups: ["{group}"], resources: ["{named}"], verbs: ["{verb}"]}}'
     return f"add to our Role: {rule} (deployments/kubernetes has them all)"
-
-
-class Missing(Refused):
-    """The object is not there, though the server knows its kind."""
 
 
 class Nowhere(Refused):

@@ -9,9 +9,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from serinus.errors import Conflict, Refused, Unavailable
+from serinus.errors import Conflict, Missing, Refused, Unavailable
 from serinus.kube.client import CONFIG_MAP, Kube
-from serinus.kube.errors import Missing
 from serinus.kube.names import EVIDENCE, evidence_name, labels, shortened
 from serinus.kube.patch import Object, at_version, pointer, put
 from serinus.release.evidence import FIRST, Line

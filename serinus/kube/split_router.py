@@ -11,10 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from serinus.errors import Conflict, PlatformError, Refused
+from serinus.errors import Conflict, Missing, PlatformError, Refused
 from serinus.kube import canary_service
 from serinus.kube.client import Kind, Kube, Selection
-from serinus.kube.errors import Missing
 from serinus.kube.named import Routed
 from serinus.kube.patch import Object, Operation, disowning
 from serinus.kube.split import Split

@@ -13,11 +13,10 @@ from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from serinus.errors import Conflict, PlatformError
+from serinus.errors import Conflict, Missing, PlatformError
 from serinus.kube import names, news
 from serinus.kube.canary import release_of
 from serinus.kube.client import DEPLOYMENT, Kind, Kube
-from serinus.kube.errors import Missing
 from serinus.kube.patch import Object, Operation, at_version, pointer, put
 from serinus.kube.seen import Seen
 from serinus.kube.template import version

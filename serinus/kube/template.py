@@ -15,6 +15,9 @@ from serinus.errors import Refused
 from serinus.kube import image
 from serinus.kube.config import CHARACTERS
 
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
+"""What `kubectl rollout restart` writes: the same code and config, in new pods."""
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -45,8 +48,8 @@ class Template:
 
     @property
     def code(self) -> str:
-        """Digest of the pods' template alone; two equal ones run the same code."""
-        return hashlib.sha256(json.dumps(self.pod, sort_keys=True).encode()).hexdigest()[:CHARACTERS]
+        """Digest of the pods' template alone; two equal ones run the same code, however often they were restarted."""
+        return hashlib.sha256(json.dumps(_unrestarted(self.pod), sort_keys=True).encode()).hexdigest()[:CHARACTERS]
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -72,6 +75,16 @@ class Template:
         mine = self.container(name)["name"]
         changed = [one | {"image": wanted} if one["name"] == mine else one for one in self.pod["spec"]["containers"]]
         return replace(self, pod={**self.pod, "spec": {**self.pod["spec"], "containers": changed}})
+
+
+def _unrestarted(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = pod.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    if RESTARTED not in annotations:
+        return pod
+    kept = {name: text for name, text in annotations.items() if name != RESTARTED}
+    others = {name: value for name, value in metadata.items() if name != "annotations"}
+    return {**pod, "metadata": {**others, **({"annotations": kept} if kept else {})}}
 
 
 def containers(spec: Mapping[str, Any], name: str) -> Mapping[str, Any]:

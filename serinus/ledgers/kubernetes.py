@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from serinus.errors import Conflict, Refused, Unavailable
+from serinus.errors import Conflict, Missing, Refused, Unavailable
 from serinus.kube import news
 from serinus.kube.client import CONFIG_MAP, Kube
-from serinus.kube.errors import Missing
 from serinus.kube.evidence import Evidence
 from serinus.kube.names import WRITE, labels, record_name
 from serinus.kube.patch import Object, at_version, pointer, put

@@ -64,7 +64,9 @@ async def _owned(ports: Ports, facts: Facts, wanted: Record, timing: Timing) -> 
 
 
 def _previous(facts: Facts) -> Previous:
-    return Previous(facts.stable.template, facts.stable.version, facts.stable.replicas, facts.route.original)
+    return Previous(
+        facts.stable.template, facts.stable.version, facts.stable.replicas, facts.route.original, facts.stable.code
+    )
 
 
 def _ours(kept: Kept, release: str, owner: str) -> bool:

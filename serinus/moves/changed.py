@@ -22,7 +22,9 @@ def stable_changed(record: Record, stable: Side) -> str:
         return _edited("stable", stable)
     if stable.template == record.previous.template:
         return ""
-    return _mounted("stable", record, stable) or _edited("stable", stable)
+    # What is mounted is told apart from code once the canary is there, beside which it is compared.
+    restarted = record.analysed is not None and stable.code == record.previous.code
+    return _mounted("stable", record, stable) or ("" if restarted else _edited("stable", stable))
 
 
 def canary_changed(record: Record, canary: Side | None) -> Action | None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
 from serinus.analysis.verdict import Judgement, Outcome, Rule
-from serinus.errors import PlatformError
+from serinus.errors import Missing, PlatformError
 from serinus.moves.changed import canary_changed, stable_changed
 from serinus.ports import Pod, Side, Workload
 from serinus.release.record import Record, State
@@ -39,17 +39,19 @@ class Seen:
 async def instances(workload: Workload, record: Record) -> Seen:
     """Read both; in the bake there is no canary any more."""
     if record.state is State.BAKING:
-        stable, _ = await _read(workload.stable())
-        return Seen(None, stable, troubles_of(stable.pods) if stable else (), _stable(record, stable))
-    (canary, known), (stable, _) = await asyncio.gather(_read(workload.canary()), _read(workload.stable()))
+        stable, there = await _read(workload.stable())
+        return Seen(None, stable, troubles_of(stable.pods) if stable else (), _stable(record, stable, there))
+    (canary, known), (stable, there) = await asyncio.gather(_read(workload.canary()), _read(workload.stable()))
     troubles, changed = _canary(record, canary) if known else ((), ())
-    return Seen(canary, stable, troubles, (*changed, *_stable(record, stable)))
+    return Seen(canary, stable, troubles, (*changed, *_stable(record, stable, there)))
 
 
 async def _read(side: Awaitable[Side | None]) -> tuple[Side | None, bool]:
-    """The side, and whether it could be read."""
+    """The side, None where it is not there; and whether that is known."""
     try:
         return await side, True
+    except Missing:
+        return None, True
     except PlatformError:
         return None, False
 
@@ -64,8 +66,12 @@ def _canary(record: Record, canary: Side | None) -> tuple[tuple[str, ...], tuple
     return troubles, (Judgement(Outcome.ABORT, ended.gate, Rule.CHANGED, ended.why),) if ended else ()
 
 
-def _stable(record: Record, stable: Side | None) -> tuple[Judgement, ...]:
+def _stable(record: Record, stable: Side | None, known: bool) -> tuple[Judgement, ...]:
     """Where the canary has everything, it serves until stable can: the way back is only as good as stable is."""
+    if known and (stable is None or not stable.replicas):
+        what = "scaled to 0" if stable else "deleted"
+        why = f"stable was {what} by somebody: nobody is there to return the traffic to, so it stays where it is"
+        return (Judgement(Outcome.HOLD, "stable", Rule.CHANGED, why),)
     why = stable_changed(record, stable) if stable else ""
     if stable is None or not why:
         return ()

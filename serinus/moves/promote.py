@@ -7,15 +7,17 @@ from dataclasses import replace
 from functools import partial
 
 from serinus.analysis import gate
+from serinus.analysis.verdict import Outcome
 from serinus.errors import Conflict
 from serinus.moves.changed import NEW, canary_changed, noted, stable_changed
-from serinus.moves.close import close_held, wait_taken_up
+from serinus.moves.check import check
+from serinus.moves.close import wait_taken_up
 from serinus.moves.engine import Engine
-from serinus.moves.hold import hold
+from serinus.moves.heed import heed
+from serinus.moves.hold import hold, tick
 from serinus.moves.instances import told, troubles_of
 from serinus.moves.patience import patiently
-from serinus.moves.roll_back import drained, remove
-from serinus.moves.undo import touches_stable
+from serinus.moves.roll_back import drain, has_canary, remove
 from serinus.ports import Side
 from serinus.release.lifecycle import Action, Step
 from serinus.release.mark import Mode
@@ -29,20 +31,19 @@ async def promote(engine: Engine) -> Action:
     Each step is waited for by itself; what a person asks meanwhile is heard.
 
     Returns:
-        ADVANCE; or ROLL_BACK, and then `roll_back` undoes what was done.
+        ADVANCE; or ROLL_BACK: what `heed` says is done, and `roll_back` undoes the rest.
     """
     ended = await _begun(engine) or await _promoted(engine) or await _retire(engine)
+    if ended:
+        await heed(engine, ended)
     return ended or Action(Step.ADVANCE, f"stable runs {engine.plan.version} and serves everything")
 
 
 async def _begun(engine: Engine) -> Action | None:
-    """From the last phase on: where that is refused, the traffic goes back here."""
+    """From the last phase on."""
     if engine.record.state is not State.PHASE:
         return None
-    ended = await patiently(engine, "the promotion to be begun", partial(_begin, engine))
-    if ended and not touches_stable(engine.record):
-        await close_held(engine, ended.why)
-    return ended
+    return await patiently(engine, "the promotion to be begun", partial(_begin, engine))
 
 
 async def _begin(engine: Engine) -> Action | None:
@@ -63,10 +64,32 @@ async def _promoted(engine: Engine) -> Action | None:
 
 
 async def _retire(engine: Engine) -> Action | None:
-    there = await patiently(engine, "the canary to be drained", partial(drained, engine))
+    there = await patiently(engine, "the canary to be drained", partial(_drained, engine))
     if isinstance(there, Action):
         return there
     return await patiently(engine, "the canary to be removed", partial(remove, engine, there))
+
+
+async def _drained(engine: Engine) -> bool | Action:
+    """Whether there is a canary, which serves nobody any more; stable is watched meanwhile, as the bake has begun."""
+    there = await has_canary(engine)
+
+    async def watched() -> Action | None:
+        return await tick(engine) or await _checked(engine)
+
+    return (there and await drain(engine, watched)) or there
+
+
+async def _checked(engine: Engine) -> Action | None:
+    """A check where one is due: who has the traffic is watched also while something else is waited for.
+
+    What only holds a phase does not hold this; what fails ends it.
+    """
+    since = engine.ports.clock.monotonic() - engine.last_check
+    if since < engine.plan.checks.interval_seconds:
+        return None
+    verdict, action = await check(engine)
+    return action if action.ends and verdict.outcome is Outcome.ABORT else None
 
 
 async def _fit(engine: Engine, canary: Side | None) -> Action | None:
@@ -155,10 +178,13 @@ async def _rolled_out(engine: Engine) -> Action | None:
     ready = [-1, 0]
 
     async def settled() -> bool:
+        failed = await _checked(engine)
         side = await engine.ports.workload.stable()
         why = stable_changed(engine.record, side)
         troubles = troubles_of(pod for pod in side.pods if pod.version == side.version)
-        if why:
+        if failed:
+            ended[:] = [failed]
+        elif why:
             ended[:] = [Action(Step.ROLL_BACK, why, "stable", "changed")]
         elif troubles:
             ended[:] = [Action(Step.ROLL_BACK, f"stable does not get ready: {told(troubles)}", "pods", "crash")]

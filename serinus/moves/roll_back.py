@@ -6,6 +6,7 @@ Whatever was reached: where stable may have been touched, `undo` does its part. 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -104,11 +105,16 @@ async def _restore(engine: Engine) -> None:
 
 async def drained(engine: Engine) -> bool:
     """Whether the release has a canary; that one serves nobody any more."""
-    canary = await engine.ports.workload.canary()
-    there = canary is not None and canary.release == engine.release
+    there = await has_canary(engine)
     if there:
-        await _drain(engine)
+        await drain(engine, partial(tick, engine))
     return there
+
+
+async def has_canary(engine: Engine) -> bool:
+    """Whether one of this very release is there."""
+    canary = await engine.ports.workload.canary()
+    return canary is not None and canary.release == engine.release
 
 
 async def remove(engine: Engine, there: bool) -> None:
@@ -122,28 +128,30 @@ async def remove(engine: Engine, there: bool) -> None:
         await engine.write(engine.say("canary", removed=True))
 
 
-async def _drain(engine: Engine) -> None:
+async def drain(engine: Engine, meanwhile: Callable[[], Awaitable[Action | None]]) -> Action | None:
     """Until no canary request was seen for a while; figures that do not come only cost the whole time allowed.
 
-    What is asked meanwhile waits: a canary that still answers somebody is not removed the sooner for it.
+    Args:
+        meanwhile: done again and again; where it ends the release, that is not waited for, and the canary is drained by who ends it
     """
     clock, timing = engine.ports.clock, engine.timing
     until = clock.monotonic() + timing.drain_at_most_seconds
     served, since = -1.0, clock.monotonic()
     while True:
-        await tick(engine)
+        if ended := await meanwhile():
+            return ended
         with suppress(PlatformError):
             seen = await _served(engine)
             if seen != served:
                 served, since = seen, clock.monotonic()
             elif clock.monotonic() - since >= timing.drain_seconds:
-                return
+                return None
         left = until - clock.monotonic()
         if left <= 0:
             log.warning(
                 "%s: the canary may still serve somebody after %g s", engine.release, timing.drain_at_most_seconds
             )
-            return
+            return None
         await engine.rest(min(timing.tick_seconds, left))
 
 

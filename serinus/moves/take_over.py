@@ -9,8 +9,8 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from serinus.errors import Conflict, Drift, Fenced, Finding, PlatformError, PreflightError, Unavailable
-from serinus.moves.changed import noted, runs_ours
+from serinus.errors import Conflict, Drift, Fenced, Finding, Missing, PlatformError, PreflightError, Unavailable
+from serinus.moves.changed import noted, runs_ours, stable_changed
 from serinus.moves.close import close_held
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.finish import finish
@@ -70,18 +70,17 @@ async def _mark(engine: Engine, why: str) -> None:
 async def _alone_serves(engine: Engine) -> bool:
     """The canary has everything, and it is known that stable cannot: then a person is needed, and the table says so."""
     try:
-        route, stable = await asyncio.gather(engine.ports.router.read(), engine.ports.workload.stable())
+        route, stable = await asyncio.gather(engine.ports.router.read(), _stable(engine))
     except PlatformError:
         return False
-    conclusion, _ = conclude(engine.record, route.mark, _seen(engine.record, stable))
+    conclusion, _ = conclude(engine.record, route.mark, stable)
     return conclusion is Conclusion.PAGE
 
 
 async def end_orphan(engine: Engine, why: str) -> Conclusion:
     """Do what the taker's table concludes."""
     route = await engine.ports.router.read()
-    stable = await engine.ports.workload.stable()
-    conclusion, because = conclude(engine.record, route.mark, _seen(engine.record, stable))
+    conclusion, because = conclude(engine.record, route.mark, await _stable(engine))
     action = Action(Step.ROLL_BACK, f"{because} ({why})", "orphan", str(conclusion))
     if conclusion is Conclusion.PAGE:
         return conclusion
@@ -96,12 +95,21 @@ async def end_orphan(engine: Engine, why: str) -> Conclusion:
     return conclusion
 
 
+async def _stable(engine: Engine) -> Stable:
+    """As it is seen; one that is not there, or has no instance, can take nothing back."""
+    try:
+        stable = await engine.ports.workload.stable()
+    except Missing:
+        return Stable(ours=False, noted=False, changed=True, settled=False)
+    return _seen(engine.record, stable)
+
+
 def _seen(record: Record, stable: Side) -> Stable:
     given = noted(record, stable.note)
     return Stable(
         ours=given and runs_ours(record, stable),
         noted=given,
-        changed=not given and stable.template != record.previous.template,
+        changed=not given and (not stable.replicas or bool(stable_changed(record, stable))),
         settled=stable.settled,
     )
 
@@ -121,9 +129,9 @@ async def reopen(ports: Ports, owner: str, who: str, why: str, timing: Timing = 
         return Engine(ports, kept, timing), action  # asked again, the answer to our own write being lost
     if not before.ended:
         raise _unfit(f"release {before.release} is going: abort it instead")
-    if before.state is not State.PROMOTED:
-        raise _unfit(f"the last release, {before.release}, ended {before.state}: stable is {before.previous.version}")
     stable = await ports.workload.stable()
+    if before.state is not State.PROMOTED:
+        raise _unfit(f"the last release, {before.release}, ended {before.state}: stable is {stable.version}")
     if not _seen(before, stable).ours:
         raise _unfit(f"stable runs {stable.version}, which {before.release} did not put there")
     mine = replace(before, token=before.token + 1, owner=owner, ended=False, state=State.UNDOING, outcome=None)

@@ -32,7 +32,7 @@ class Stable:
     Args:
         ours: the release's note `new` stands there and the template is the one it wrote
         noted: the release's note `new` stands there
-        changed: the template is neither the previous one nor ours
+        changed: the template is neither the previous one nor ours, or it has no instance, or is not there
         settled: its rollout is complete and every instance ready
     """
 

@@ -87,12 +87,14 @@ class Previous:
         version: for people
         replicas: of stable
         route: the route's part as it was found: opaque here
+        code: as `Side.code` had it; empty where an older version wrote this
     """
 
     template: str
     version: str
     replicas: int
     route: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +197,8 @@ class Record:
 
     @property
     def current(self) -> Phase:
-        """The phase that is held now; the bake once stable has been changed."""
-        return self.plan.bake if self.state in (State.PROMOTING, State.BAKING) else self.plan.phases[self.phase]
+        """The phase whose gates hold now, while stable is given the new version too, as the canary serves on; then the bake."""
+        return self.plan.bake if self.state is State.BAKING else self.plan.phases[self.phase]
 
     @property
     def aborted_by(self) -> str:

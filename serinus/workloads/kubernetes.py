@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from serinus.errors import Conflict, Finding, PlatformError, Refused, Unavailable
+from serinus.errors import Conflict, Finding, Missing, PlatformError, Refused, Unavailable
 from serinus.kube import (
     autoscaler,
     canary,
@@ -27,7 +27,6 @@ from serinus.kube import (
 from serinus.kube.analysed import Analysed
 from serinus.kube.budget import Budgets
 from serinus.kube.client import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Kube
-from serinus.kube.errors import Missing
 from serinus.kube.named import Named
 from serinus.kube.patch import Object
 from serinus.kube.pods import Pods
@@ -264,7 +263,8 @@ class KubernetesWorkload:
         pods = await self._pods.found(self._seen, selector.asked(found["spec"]["selector"]), without=names.CANARY)
         told = await self._pods.told(pods, stable.may_run(found))
         others = any(pod.trouble.startswith("OtherImage") for pod in told)
-        return self._side(found, template, told, rollout.late(found), settled=rollout.settled(found) and not others)
+        settled = rollout.settled(found) and found["spec"]["replicas"] > 0 and not others  # none at all serve nobody
+        return self._side(found, template, told, rollout.late(found), settled=settled)
 
     async def _canary_side(self, found: Object) -> Side:
         pods = await self._pods_of_canary(self._seen, found)

@@ -17,11 +17,11 @@ import certifi
 import pytest
 from kubernetes.aio.config import incluster_config, kube_config
 
-from serinus.errors import PlatformError, Refused, Unavailable
+from serinus.errors import Missing, PlatformError, Refused, Unavailable
 from serinus.kube import connecting, wire
 from serinus.kube.client import CONFIG_MAP, Kube
 from serinus.kube.connecting import connect
-from serinus.kube.errors import Missing, Nowhere
+from serinus.kube.errors import Nowhere
 from serinus.kube.patch import put
 from serinus.kube.wire import READ_CALLS, READS
 

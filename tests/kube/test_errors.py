@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from serinus.errors import Conflict, PlatformError, Refused, Unavailable
-from serinus.kube.errors import Doing, Missing, refusal, role
+from serinus.errors import Conflict, Missing, PlatformError, Refused, Unavailable
+from serinus.kube.errors import Doing, refusal, role
 
 PATCH = Doing("patch", "httpproxies.projectcontour.io", "shop", "front", conditional=True)
 CAUSES = {"details": {"causes": [{"field": "spec", "message": "must not be empty"}]}}

@@ -76,10 +76,10 @@ async def served(space: Access, folder: Path, *objects: Mapping[str, Any]) -> As
 
 @asynccontextmanager
 async def going(
-    space: Access, folder: Path, version: str = "v1.1", phases: Any = LONG
+    space: Access, folder: Path, version: str = "v1.1", phases: Any = LONG, **otherwise: Any
 ) -> AsyncIterator[tuple[Engine, asyncio.Task[None]]]:
     """A release whose first weight is set, going on by itself."""
-    async with acquired(space, "contour", version, folder, phases=phases) as (engine, template):
+    async with acquired(space, "contour", version, folder, phases=phases, **otherwise) as (engine, template):
         task = asyncio.ensure_future(carry_out(engine, template))
         try:
             await until(lambda: task.done() or engine.record.tally.weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,17 @@ def test_another_image_changes_one_container_alone() -> None:
     before, after = template.text(), made.text()
     assert after == before.replace('"image":"team/shop:v1","name":"shop"}', '"image":"team/shop:v2","name":"shop"}')
     assert template.text() == before
+
+
+def test_a_restart_is_other_pods_of_the_same_code() -> None:
+    template = a_template(*TWO)
+    for others in ({}, {"annotations": {"team": "shop"}}):
+        metadata = {"labels": {"app": "shop"}, **others}
+        restarted = {**others.get("annotations", {}), "kubectl.kubernetes.io/restartedAt": "2026-12-01T12:00:00Z"}
+        before = replace(template, pod={**template.pod, "metadata": metadata})
+        after = replace(template, pod={**template.pod, "metadata": {**metadata, "annotations": restarted}})
+        assert (after.code == before.code, after.text() == before.text()) == (True, False)
+    assert template.running("shop", "team/shop:v2").code != template.code
 
 
 @pytest.mark.parametrize(

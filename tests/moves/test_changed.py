@@ -193,6 +193,9 @@ def test_what_is_only_mounted_is_named_and_ours_stays_ours() -> None:
     edited = replace(old, template="older", version="v3", writer="kubectl-set at 10:02")
     said = "stable was changed by kubectl-set at 10:02 during the release: it is to run v3 now"
     assert stable_changed(record, edited) == said
+    restarted = replace(old, template="old+restarted")
+    assert stable_changed(record, restarted) != "", "of a record that an older version wrote"
+    assert stable_changed(replace(record, previous=replace(previous, code="old-code")), restarted) == ""
     baking = replace(record, state=State.BAKING)
     ours = replace(old, template="new", version="v2", code="new-code", note=Note("r1", 1, "new"))
     assert stable_changed(baking, ours) == ""
