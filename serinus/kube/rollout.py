@@ -1,21 +1,32 @@
-"""Does a Deployment's status say that every wanted pod runs its template, and none of another? Pure."""
+"""Does a Deployment's status say that every wanted pod runs its template, and none of another; and if not, what keeps it? Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from serinus.errors import Finding
+
 
 def settled(deployment: Mapping[str, Any]) -> bool:
     """Its controller has seen this very spec, and counts as many updated, ready and available pods as are wanted, and no other.
 
-    Pods that are being deleted are no longer counted: they get no new requests.
+    Pods that are being deleted are no longer counted: they get no new requests. One that is paused is settled where no rollout is due.
     Source: Kubernetes, Deployments, "Complete Deployment".
     """
     spec, status = deployment["spec"], deployment.get("status") or {}
     counts = {status.get(name) or 0 for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")}
     seen = (status.get("observedGeneration") or 0) >= deployment["metadata"]["generation"]
-    return seen and counts == {spec["replicas"]} and not spec.get("paused")
+    return seen and counts == {spec["replicas"]}
+
+
+def findings(deployment: Mapping[str, Any]) -> list[Finding]:
+    """Of stable, which a promotion rolls out."""
+    if not deployment["spec"].get("paused"):
+        return []
+    name = deployment["metadata"]["name"]
+    mend = f"kubectl rollout resume deployment/{name}"
+    return [Finding("is paused, so no promotion could be rolled out", f"Deployment {name}", mend)]
 
 
 def spare(deployment: Mapping[str, Any]) -> int:
@@ -32,7 +43,9 @@ def spare(deployment: Mapping[str, Any]) -> int:
 
 
 def late(deployment: Mapping[str, Any]) -> str:
-    """Why its controller says that no more pods got ready within its `progressDeadlineSeconds`; empty where they did."""
+    """Why no more pods get ready: it is paused, or did not get on within its `progressDeadlineSeconds`; empty where they do."""
+    if deployment["spec"].get("paused") and not settled(deployment):
+        return "Paused: somebody has paused its rollout (kubectl rollout resume ends that)"
     said = _said(deployment, "Progressing", "False")
     if not said.startswith("ProgressDeadlineExceeded"):
         return ""

@@ -23,6 +23,7 @@ from serinus.kube import (
     quota,
     rights,
     rivals,
+    rollout,
     unasked,
     unprobed,
 )
@@ -87,6 +88,7 @@ class Surroundings:
         judges = await again(partial(self._judges, stable, wanted, replicas))
         there, owned = await asyncio.gather(self._listed(rules, judges), again(partial(self._owned, stable)))
         told = [self._judged(kind, judge, there[kind]) for kind, judge in judges.items()]
+        lacking += rollout.findings(stable)
         lacking += unprobed.findings(wanted, self.named.container, self.named.deployment)
         every = [*lacking, *(finding for several in (*told, owned) for finding in several)]
         return Found(tuple(sorted(every, key=lambda finding: not finding.fatal)), tuple(there[missed.BUDGET] or ()))

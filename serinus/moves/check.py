@@ -57,6 +57,16 @@ async def check(engine: Engine) -> tuple[Verdict, Action]:
     return verdict, action
 
 
+async def failing(engine: Engine) -> Action | None:
+    """A check beside whatever else is done: what fails ends the release, what would only hold a phase holds nothing here.
+
+    Raises:
+        Fenced, Unavailable: as `check`
+    """
+    verdict, action = await check(engine)
+    return action if action.ends and verdict.outcome is Outcome.ABORT else None
+
+
 async def decide(engine: Engine) -> tuple[Verdict | None, Action]:
     """The gate: what follows from the newest figures that there are; where that ends the release, `heed` is done.
 

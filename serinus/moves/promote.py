@@ -7,10 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from serinus.analysis import gate
-from serinus.analysis.verdict import Outcome
 from serinus.errors import Conflict
 from serinus.moves.changed import NEW, canary_changed, noted, stable_changed
-from serinus.moves.check import check
+from serinus.moves.check import failing
 from serinus.moves.close import wait_taken_up
 from serinus.moves.engine import Engine
 from serinus.moves.heed import heed
@@ -81,15 +80,9 @@ async def _drained(engine: Engine) -> bool | Action:
 
 
 async def _checked(engine: Engine) -> Action | None:
-    """A check where one is due: who has the traffic is watched also while something else is waited for.
-
-    What only holds a phase does not hold this; what fails ends it.
-    """
+    """A check where one is due: who has the traffic is watched also while something else is waited for."""
     since = engine.ports.clock.monotonic() - engine.last_check
-    if since < engine.plan.checks.interval_seconds:
-        return None
-    verdict, action = await check(engine)
-    return action if action.ends and verdict.outcome is Outcome.ABORT else None
+    return await failing(engine) if since >= engine.plan.checks.interval_seconds else None
 
 
 async def _fit(engine: Engine, canary: Side | None) -> Action | None:

@@ -6,11 +6,13 @@ Whether its owner is gone is `look`'s question; ending it is `end_orphan`'s.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from dataclasses import replace
 
 from serinus.errors import Conflict, Drift, Fenced, Finding, Missing, PlatformError, PreflightError, Unavailable
 from serinus.moves.changed import noted, runs_ours, stable_changed
+from serinus.moves.check import failing
 from serinus.moves.close import close_held
 from serinus.moves.engine import LOCAL, Engine, Timing
 from serinus.moves.finish import finish
@@ -20,6 +22,8 @@ from serinus.ports import Kept, Ports, Side
 from serinus.release.lifecycle import Action, Step
 from serinus.release.orphan import Conclusion, Stable, conclude
 from serinus.release.record import Foreign, Record, State
+
+log = logging.getLogger("serinus.take_over")
 
 
 async def take_over(ports: Ports, kept: Kept, owner: str, why: str, timing: Timing = LOCAL) -> Engine:
@@ -88,6 +92,8 @@ async def end_orphan(engine: Engine, why: str) -> Conclusion:
         # What its engine had not done yet: above all the route, before the canary that still serves is taken away.
         late = await promote(engine)
         if not late.ends:
+            late = await _unwatched(engine) or late
+        if not late.ends:
             await finish(engine, because)
             return conclusion
         action, conclusion = late, Conclusion.UNDO
@@ -102,6 +108,15 @@ async def _stable(engine: Engine) -> Stable:
     except Missing:
         return Stable(ours=False, noted=False, changed=True, settled=False)
     return _seen(engine.record, stable)
+
+
+async def _unwatched(engine: Engine) -> Action | None:
+    """What became of a bake that nobody watched: every request since its last check is in the figures. Unread ones say nothing."""
+    try:
+        return await failing(engine)
+    except PlatformError as cause:
+        log.warning("%s: how it fared since its engine was gone is not known: %s", engine.release, cause)
+        return None
 
 
 def _seen(record: Record, stable: Side) -> Stable:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serinus.kube.rollout import late, refused, settled, spare
+from serinus.kube.rollout import findings, late, refused, settled, spare
 from tests.kube.objects import a_deployment
 
 DONE = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
@@ -31,11 +31,20 @@ def test_a_rollout_that_lacks_something(lacks: dict[str, Any]) -> None:
     assert not settled(a_deployment(status=DONE | lacks))
 
 
-def test_a_deployment_that_nobody_has_looked_at_or_that_is_paused() -> None:
+def test_a_deployment_that_nobody_has_looked_at() -> None:
     assert not settled(a_deployment())
-    paused = a_deployment(status=DONE)
-    paused["spec"]["paused"] = True
-    assert not settled(paused)
+
+
+def test_one_that_is_paused_rolls_nothing_out() -> None:
+    whole, due = a_deployment(status=DONE), a_deployment(status=DONE | {"updatedReplicas": 0})
+    assert findings(whole) == []
+    for paused in (whole, due):
+        paused["spec"]["paused"] = True
+        [found] = findings(paused)
+        assert found.fatal
+        assert found.mend.startswith("kubectl rollout resume deployment/")
+    assert (settled(whole), late(whole)) == (True, ""), "what it was before is wholly there: that can be undone to"
+    assert (settled(due), late(due).partition(":")[0]) == (False, "Paused")
 
 
 def test_why_it_does_not_get_on() -> None:

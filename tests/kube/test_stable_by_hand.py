@@ -1,4 +1,4 @@
-"""What somebody does to stable while the canary has everything, and after: scaled to nothing, deleted, restarted."""
+"""What somebody does to stable while the canary has everything, and after: scaled to nothing, deleted, restarted, paused."""
 
 from __future__ import annotations
 
@@ -62,6 +62,17 @@ async def test_a_restart_is_no_change_and_what_it_restarts_is_still_undone(space
         await asyncio.wait_for(task, SECONDS)
         assert engine.record.outcome is not None
         assert engine.record.outcome.why == "aborted by ann: v1.1 was only a test"
+        assert (engine.record.state, runs(space)) == (State.ROLLED_BACK, "v1.0")
+    assert asked.failed == 0, asked.seen
+    assert leftovers(space) == []
+
+
+async def test_a_stable_that_is_paused_ends_the_promotion_and_keeps_what_it_ran(space: Access, tmp_path: Path) -> None:
+    async with served(space, tmp_path) as asked, going(space, tmp_path, phases=AT_ONCE) as (engine, task):
+        space.kubectl("rollout", "pause", "deployment/shop")
+        await asyncio.wait_for(task, SECONDS)
+        assert engine.record.outcome is not None
+        assert "stable does not get ready: shop: Paused: " in engine.record.outcome.why
         assert (engine.record.state, runs(space)) == (State.ROLLED_BACK, "v1.0")
     assert asked.failed == 0, asked.seen
     assert leftovers(space) == []

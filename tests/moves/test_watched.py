@@ -106,3 +106,23 @@ async def test_a_stable_that_is_deleted_gets_no_traffic_and_whoever_takes_over_c
     assert kept is not None
     assert await end_orphan(await take_over(ports(world), kept, "guard", "no beat"), "no beat") is Conclusion.PAGE
     assert weight_at(world, world.now) == EVERYTHING
+
+
+@pytest.mark.parametrize(("errors", "concluded"), [(0.0, State.PROMOTED), (0.4, State.ROLLED_BACK)])
+async def test_a_bake_that_nobody_watched_is_looked_at_before_it_is_called_passed(
+    errors: float, concluded: State
+) -> None:
+    world = a_shop()
+    going = await until(world, 15.0, release(world, a_plan(100, soak=4, bake=60, duration=600)))
+    assert world.ledger.written[-1][1].state is State.BAKING
+    assert world.canary is None
+    going.cancel()
+    await asyncio.wait({going})
+    world.incident(world.now, world.now + 60.0, errors, "v2")
+    await world.clock.sleep(25.0)
+    kept = await world.ledger.read()
+    assert kept is not None
+    engine = await take_over(ports(world), kept, "guard", "no beat")
+    await end_orphan(engine, "no beat")
+    assert engine.record.state is concluded, engine.record.outcome
+    assert world.stable.version == ("v1" if errors else "v2")
