@@ -93,10 +93,11 @@ async def load(
     async with sending(url, rate, host) as sender:
         await happens(stop, seconds)
     sent = sender.result()
+    odd = {status: count for status, count in sorted(sent.by_status.items()) if 300 <= status < 500}
     told = f"{sent.requests:,} requests in {sent.seconds:.1f} s, {sent.failed:,} failed"
-    out.result(
-        {**asdict(sent), "requests": sent.requests, "failed": sent.failed}, told, "warn" if sent.failed else "good"
-    )
+    told += "".join(f", {count:,} answered {status}" for status, count in odd.items())
+    style = "warn" if sent.failed or odd else "good"
+    out.result({**asdict(sent), "requests": sent.requests, "failed": sent.failed}, told, style)
     return Code.DONE
 
 

@@ -106,8 +106,13 @@ async def _restore(engine: Engine) -> None:
 async def drained(engine: Engine) -> bool:
     """Whether the release has a canary; that one serves nobody any more."""
     there = await has_canary(engine)
+
+    async def beating() -> None:
+        """What is asked meanwhile waits: a canary that still answers somebody is not removed the sooner for it."""
+        await tick(engine)
+
     if there:
-        await drain(engine, partial(tick, engine))
+        await drain(engine, beating)
     return there
 
 

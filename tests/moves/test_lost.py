@@ -12,6 +12,7 @@ from serinus.errors import Fenced, PlatformError, Refused
 from serinus.moves.acquire import acquire
 from serinus.moves.ask import Left, abort, ask, new_ask
 from serinus.moves.engine import Closed, Engine
+from serinus.moves.finish import finish
 from serinus.moves.preflight import preflight
 from serinus.moves.promote import promote
 from serinus.moves.set_weight import set_weight
@@ -172,3 +173,24 @@ async def test_an_abort_after_promotion_does_not_cut_the_drain() -> None:
         await world.clock.sleep(0.05)
     assert world.clock.monotonic() - began > 1.5
     assert (await going).state is State.ROLLED_BACK
+
+
+async def test_an_abort_once_the_bake_has_passed_does_not_cut_the_drain_of_what_promotion_had_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def left(engine: Engine) -> None:
+        """Promotion does not get to it."""
+
+    monkeypatch.setattr("serinus.moves.promote._retire", left)
+    world = a_shop()
+    engine = await started(world, QUICK)
+    await set_weight(engine, 0)
+    assert (await watch(engine)).step is Step.PROMOTE
+    await promote(engine)
+    assert (await watch(engine)).step is Step.FINISH
+    began = world.clock.monotonic()
+    await ask(ports(world), new_ask(Verb.ABORT, "ann"))
+    await finish(engine)
+    assert world.canary is None
+    assert world.clock.monotonic() - began > 1.5
+    assert engine.record.state is State.PROMOTED
