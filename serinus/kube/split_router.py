@@ -196,9 +196,14 @@ class SplitRouter:
 
     async def _disown(self) -> None:
         """Own no field any longer: whoever applies the object server-side would meet us in each that we have ever written."""
-        left = disowning(self._last) if self._last else []
         with suppress(PlatformError):  # a courtesy: the route is as it was found all the same
-            self._last = await self._kube.patch(self._kind, self._name, left) if left else self._last
+            for _ in range(_TRIES):
+                if not (left := disowning(self._last or await self._get())):
+                    return
+                try:
+                    self._last = await self._kube.patch(self._kind, self._name, left)
+                except Conflict:  # its controller has said something of what was just put back
+                    self._last = None
 
     def _alone(self, now: Object) -> None:
         others = ", ".join(self._split.others(now))

@@ -74,13 +74,29 @@ async def test_edits_of_others_survive(front: Front) -> None:
     assert (left["metadata"]["labels"], left["metadata"]["annotations"]) == ({"team": "blue"}, {"seen": "yes"})
 
 
-async def test_whoever_applies_it_server_side_meets_nobody_afterwards(front: Front) -> None:
+@pytest.mark.parametrize("meanwhile", [False, True], ids=["quiet", "its status moves"])
+async def test_whoever_applies_it_server_side_meets_nobody_afterwards(
+    front: Front, meanwhile: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its controller says something of it just as it is put back."""
     whole = front.form.object(f"{front.space.namespace}.example")
     words = ("apply", "--server-side", "--field-manager=a-team", "-f", "-")
     front.space.kubectl("delete", front.form.kind, "front")
     front.space.kubectl(*words, given=json.dumps(whole))
     route = await front.router.write(a_mark(5), await front.router.read())
+    patch, patched = front.router._kube.patch, []
+
+    async def moved(*given: Any) -> Any:
+        """What came of it, which is not the newest any more by the time that it is known."""
+        answer = await patch(*given)
+        patched.append(given)
+        if meanwhile and len(patched) == 1:
+            touch_status(front, "put back")
+        return answer
+
+    monkeypatch.setattr(front.router._kube, "patch", moved)
     await front.router.restore(route.original, route)
+    assert patched
     rules, backends = front.form.backends.split("/")[2::2]
     whole["spec"][rules][1][backends][0]["weight"] = 3
     front.space.kubectl(*words, given=json.dumps(whole))
