@@ -112,13 +112,7 @@ async def items(plan: Plan, folders: Folders) -> list[Item]:
             except PreflightError as cause:
                 findings = cause.findings
     except SerinusError as cause:
-        return [
-            Item(
-                f"{service}: cluster",
-                str(cause),
-                "name another: export KUBECONFIG=FILE, and --context for one of its contexts",
-            )
-        ]
+        return [Item(f"{service}: cluster", str(cause), "name another: --context, or KUBECONFIG")]
     told = [Item(f"{service}: {found.where}", found.what, found.mend, found.fatal) for found in findings]
     if not any(item.fatal for item in told):
         told.insert(

@@ -64,7 +64,7 @@ async def failing(engine: Engine) -> Action | None:
         Fenced, Unavailable: as `check`
     """
     verdict, action = await check(engine)
-    return action if action.ends and verdict.outcome is Outcome.ABORT else None
+    return action if verdict.outcome is Outcome.ABORT else None
 
 
 async def decide(engine: Engine) -> tuple[Verdict | None, Action]:

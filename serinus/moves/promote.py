@@ -76,7 +76,8 @@ async def _drained(engine: Engine) -> bool | Action:
     async def watched() -> Action | None:
         return await tick(engine) or await _checked(engine)
 
-    return (there and await drain(engine, watched)) or there
+    ended = await drain(engine, watched) if there else None
+    return ended or there
 
 
 async def _checked(engine: Engine) -> Action | None:

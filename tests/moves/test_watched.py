@@ -55,16 +55,13 @@ async def test_what_only_holds_a_phase_does_not_end_a_promotion() -> None:
 async def test_a_version_that_fails_once_stable_serves_it_is_undone_while_the_canary_drains() -> None:
     world = a_shop()
 
-    def fail(call: str) -> None:
-        if not world.incidents and world.ledger.written and world.ledger.written[-1][1].state is State.BAKING:
-            world.incident(world.now, world.now + 60.0, 0.4, "v2")
-
-    world.on_call = fail
     canary_there: list[bool] = []
 
     def look(call: str) -> None:
-        fail(call)
-        if not canary_there and world.ledger.written and world.ledger.written[-1][1].state is State.UNDOING:
+        state = world.ledger.written[-1][1].state if world.ledger.written else None
+        if state is State.BAKING and not world.incidents:
+            world.incident(world.now, world.now + 60.0, 0.4, "v2")
+        if state is State.UNDOING and not canary_there:
             canary_there.append(world.canary is not None)
 
     world.on_call = look
